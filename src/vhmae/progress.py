@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TextIO, TypeVar
 from vhmae.errors import counted
 
 ProgressMode = Literal["auto", "bar", "lines", "json", "none"]
-Told = Callable[[int, int | None], None]
+OnProgress = Callable[[int, int | None], None]
 """Is told how much is done, and of how much (None: not known). What it raises ends the work."""
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
@@ -35,7 +35,7 @@ class Progress:
         unit: str = "frame",
         stream: TextIO | None = None,
         size: Callable[[], int] | None = None,
-        told: Told | None = None,
+        told: OnProgress | None = None,
         begun: int = 0,
     ) -> None:
         """Make one.

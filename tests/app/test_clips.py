@@ -56,13 +56,13 @@ def test_the_network_is_opened_before_a_clip_asks_for_it(
     app = app_of(folder, folder / "none.safetensors" if wrong else bold_weights)
     try:
         app.open_network()
-        early = app.worker.ask(OPENING, lambda: app.house.network).result(60)
+        early = app.worker.ask(OPENING, lambda: app.context.network).result(60)
         assert (early is None) == wrong
         page = Page(app)
         begun = page.post("projects", {"composite": "clip.mkv", "masks": ["mask.mkv"]}).json()
         found = page.settled(begun["id"])
         assert found["state"] == ("failed" if wrong else "ready")
-        assert app.house.network is early
+        assert app.context.network is early
         if wrong:
             assert "none.safetensors" in found["error"]["detail"]
     finally:

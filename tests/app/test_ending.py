@@ -195,7 +195,7 @@ def test_what_was_surveyed_of_an_earlier_opening_looks_at_nothing_of_the_next(
     found._surveyed(clip, generation)
     assert asked == []
     found._surveyed(found.clip, found._generation)
-    assert asked == [found.clip.hearer.default]
+    assert asked == [found.clip.clip_guide.default]
     page.send("DELETE", f"projects/{number}")
 
 

@@ -69,13 +69,13 @@ def test_the_command_serves_tells_and_ends(tmp_path: Path, bold_weights: Path) -
         assert address.endswith("/")
         page = stack.enter_context(visited(address))
         heard: list[tuple[str, Any]] = []
-        listener = threading.Thread(target=lambda: heard.extend(events_of(page.client, 10_000)))
-        listener.start()
+        stream_guide = threading.Thread(target=lambda: heard.extend(events_of(page.client, 10_000)))
+        stream_guide.start()
         number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 130  # that nobody is waited for: test_ending.py
         assert "Traceback" not in process.told
-        listener.join(timeout=60)
+        stream_guide.join(timeout=60)
     names = [name for name, _ in heard]
     assert {"project", "maps", "shots"} <= set(names)
     assert names[-1] == "bye"

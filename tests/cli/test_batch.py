@@ -133,8 +133,10 @@ def test_a_guide_that_is_saved_while_it_is_rendered_is_of_the_next_time(
     Guide(dials=Dials(exposure=0.3)).write(guide)
     call = Worker.__call__
 
-    def saved_meanwhile(self: Worker, job: HarmonizeJob, said_of: HarmonizeJob | None) -> Outcome:
-        outcome = call(self, job, said_of)
+    def saved_meanwhile(
+        self: Worker, job: HarmonizeJob, scene_leader: HarmonizeJob | None
+    ) -> Outcome:
+        outcome = call(self, job, scene_leader)
         Guide(dials=Dials(exposure=1.5)).write(guide)
         os.utime(guide, (0, 0))
         return outcome
@@ -198,10 +200,10 @@ def test_a_wrong_table_is_refused_before_any_work(
     assert error.count("\n") == 1
 
 
-def _die_of_the_second(job: HarmonizeJob, said_of: HarmonizeJob | None) -> Outcome:
+def _die_of_the_second(job: HarmonizeJob, scene_leader: HarmonizeJob | None) -> Outcome:
     if job.output.name == "2.mkv":
         os.kill(os.getpid(), signal.SIGKILL)
-    return Worker()(job, said_of)
+    return Worker()(job, scene_leader)
 
 
 def test_a_killed_worker_loses_its_own_job_alone(
@@ -246,11 +248,11 @@ def test_over_a_cluster_a_killed_worker_loses_nothing(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Mortal(Worker):
-        def __call__(self, job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> Outcome:
+        def __call__(self, job: HarmonizeJob, scene_leader: HarmonizeJob | None = None) -> Outcome:
             if job.output.name == "3.mkv" and not (job.output.parent.parent / "killed").exists():
                 (job.output.parent.parent / "killed").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().__call__(job, said_of)
+            return super().__call__(job, scene_leader)
 
     monkeypatch.setattr("vhmae.work.batch.Worker", Mortal)
     monkeypatch.chdir(work)
@@ -370,7 +372,7 @@ def test_a_link_that_leads_nowhere_is_of_its_own_line(work: Path) -> None:
 def test_pictures_of_damaged_frames_are_not_asked_for_again(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_the_third(self: Worker, job: HarmonizeJob, said_of: object = None) -> Outcome:
+    def without_the_third(self: Worker, job: HarmonizeJob, scene_leader: object = None) -> Outcome:
         for number in (1, 2, 4):
             Path(str(job.output) % number).write_bytes(b"x")
         return Outcome(str(job.composite), str(job.output), "done")

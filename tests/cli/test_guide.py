@@ -285,7 +285,7 @@ def heard(job: HarmonizeJob, **more: Any) -> list[Array | None]:
     """What is told to each part in its first shot."""
     analysis = open_analysis(job)
     hear_guide(analysis, **more)
-    return [one.listener.telling.at(0, 0) for one in analysis.harmonizers]
+    return [one.stream_guide.guide_changes.at(0, 0) for one in analysis.harmonizers]
 
 
 def test_a_guide_is_heard_where_the_first_frame_is_called_a_cut(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_what_is_said_of_one_shot_is_told_to_all(work: Path) -> None:
         assert (needed["shot"], needed["object"], needed["first"], needed["last"]) == (1, 1, 0, 7)
         assert needed["words"]
     first = harmonize_job(job(work, "one"))
-    second = harmonize_job(job(work, "two"), said_of=job(work, "one"))
+    second = harmonize_job(job(work, "two"), scene_leader=job(work, "one"))
     assert second["guided"] == first["guided"]
     assert second["needed"] == rows[1]["needed"]
     told = work / "two.out.mkv"
@@ -141,19 +141,19 @@ def test_a_point_of_its_own_is_not_looked_for_in_another_video(work: Path) -> No
     told = r"point 1 \(5,5 of frame 0.*\) is said of .*two.mkv, but `guide` .* of .*one.mkv: put"
     for check in (False, True):
         with pytest.raises(InputError, match=told):
-            harmonize_job(dataclasses.replace(own, check=check), said_of=job(work, "one"))
+            harmonize_job(dataclasses.replace(own, check=check), scene_leader=job(work, "one"))
 
 
 def test_a_scenes_dials_are_turned_in_each_shot_of_its_own(work: Path) -> None:
     turned = dataclasses.replace(SCENE, dials=Dials(saturation=1.0))
     turned.write(work / "scene.json")
-    found = harmonize_job(job(work, "two"), said_of=job(work, "one"))
+    found = harmonize_job(job(work, "two"), scene_leader=job(work, "one"))
     assert [row["point"] for row in found["guided"]] == [1]
     analyses = [open_analysis(job(work, "two")) for _ in range(2)]
-    hear_guide(analyses[0], said_of=job(work, "one"))
+    hear_guide(analyses[0], scene_leader=job(work, "one"))
     SCENE.write(work / "scene.json")
-    hear_guide(analyses[1], said_of=job(work, "one"))
-    own, word = (one.harmonizers[0].listener.telling.at(0, 0) for one in analyses)
+    hear_guide(analyses[1], scene_leader=job(work, "one"))
+    own, word = (one.harmonizers[0].stream_guide.guide_changes.at(0, 0) for one in analyses)
     assert own is not None
     assert word is not None
     first = next(Named(analyses[1], Guide()).firsts(0))[1]
@@ -190,16 +190,16 @@ def test_a_check_knows_the_stopped_run_of_a_scene(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 2)
-    mine, said_of = dataclasses.replace(job(work, "two"), resume=True), job(work, "one")
+    mine, scene_leader = dataclasses.replace(job(work, "two"), resume=True), job(work, "one")
 
     def stop(done: int, _total: int | None) -> None:
         if done >= 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        harmonize_job(mine, said_of=said_of, on_progress=stop)
+        harmonize_job(mine, scene_leader=scene_leader, on_progress=stop)
     assert (work / ".two.out.mkv.part").exists()
-    assert harmonize_job(dataclasses.replace(mine, check=True), said_of=said_of)["check"]
+    assert harmonize_job(dataclasses.replace(mine, check=True), scene_leader=scene_leader)["check"]
 
 
 def test_a_scenes_word_may_lie_outside_of_what_is_kept(work: Path) -> None:

@@ -27,6 +27,7 @@ from vhmae.engine.pointing import (
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.sight import thumbnail_of
 from vhmae.errors import InputError
+from vhmae.guide.changes import BLENDED_FRAMES, GuideChanges
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import decide
 from vhmae.guide.dials import Dials, dial_change
@@ -34,7 +35,6 @@ from vhmae.guide.document import Choice, Guide, Point
 from vhmae.guide.flags import guide_of_flags
 from vhmae.guide.prior import Prior
 from vhmae.guide.reading import read_guide
-from vhmae.guide.telling import BLENDED_FRAMES, Telling
 from vhmae.work.guiding import as_stored
 
 SURE = Prior(np.eye(SIZE) * 0.01, np.ones(1), np.ones(1))
@@ -83,7 +83,7 @@ def test_a_word_said_while_frames_come_is_blended_in() -> None:
 
 
 def test_shots_are_told_apart() -> None:
-    told = Telling()
+    told = GuideChanges()
     assert told.at(0, 0) is None
     told.say(WARMER, 1)
     assert told.at(0, 0) is None
@@ -229,7 +229,7 @@ def test_a_point_is_heard_on_what_is_soft_all_over() -> None:
     own = harmonizer(lookahead=0)
     own.guide(Guide(points=(Point(kind="target", at=at, to=(0.2, 0.5, 0.3)),)), SURE)
     own.step(frames[0], masks[0].astype(np.float32) * np.float32(0.4))
-    assert own.listener.decisions[0].points[0].levels_left < 8.0
+    assert own.stream_guide.decisions[0].points[0].levels_left < 8.0
     point = Point(kind="target", at=(0.0, 0.0), to=(0.2, 0.5, 0.3))
     own.reset()
     own.guide(Guide(points=(point,)), SURE)
@@ -263,7 +263,7 @@ def test_dials_turn_the_foreground_beside_a_point_of_the_background() -> None:
         own = harmonizer(lookahead=0, move="both")
         own.guide(Guide(points=points, dials=Dials(exposure=1.0)), SURE)
         own.step(frames[0], masks[0])
-        changes.append(own.moving[0].listener.decisions)
+        changes.append(own.moving[0].stream_guide.decisions)
     assert changes[1], "the dials are heard"
     assert changes[1][0].change == pytest.approx(changes[0][0].change, abs=1e-6)
 

@@ -291,6 +291,6 @@ def test_a_guide_is_heard_by_both_sides_of_a_stream() -> None:
     ]
     assert gaps[2] < 0.4 * min(gaps[:2])
     for side in own.moving:
-        assert side.listener.decisions[0].points[0].number == 1
+        assert side.stream_guide.decisions[0].points[0].number == 1
     own.guide(Guide(), SURE)
-    assert not any(side.listener.guide for side in own.moving)
+    assert not any(side.stream_guide.guide for side in own.moving)

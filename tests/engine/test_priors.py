@@ -55,8 +55,8 @@ def test_a_prior_beside_the_weights_is_theirs(tmp_path: Path) -> None:
     assert found.spread == pytest.approx(own.spread)
     harmonizer = Harmonizer.from_pretrained(str(weights), device="cpu", precision="fp32")
     harmonizer.guide(Guide(points=(Point(kind="neutral", at=(1, 1)),)))
-    assert harmonizer.listener.prior is not None
-    assert harmonizer.listener.prior.spread == pytest.approx(own.spread)
+    assert harmonizer.stream_guide.prior is not None
+    assert harmonizer.stream_guide.prior.spread == pytest.approx(own.spread)
 
 
 def test_a_prior_of_other_weights_is_told_and_taken_twice_as_wide(tmp_path: Path) -> None:
@@ -130,14 +130,14 @@ def test_a_model_by_hand_has_the_prior_of_the_weights_whose_numbers_it_has(tmp_p
     harmonizer = Harmonizer(load_model(str(weights)), precision="fp32")
     with pytest.warns(UserWarning, match="the model that was given"):
         harmonizer.guide(WORD)
-    assert harmonizer.listener.prior is not None
-    assert harmonizer.listener.prior.spread == pytest.approx(4.0 * find_prior("free")[0].spread)
+    assert harmonizer.stream_guide.prior is not None
+    assert harmonizer.stream_guide.prior.spread == pytest.approx(4.0 * find_prior("free")[0].spread)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         known = Harmonizer(load_model(DEFAULT), precision="fp32")
         known.guide(WORD)
-    assert known.listener.prior is not None
-    assert known.listener.prior.spread == pytest.approx(find_prior(DEFAULT)[0].spread)
+    assert known.stream_guide.prior is not None
+    assert known.stream_guide.prior.spread == pytest.approx(find_prior(DEFAULT)[0].spread)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -437,7 +437,7 @@ def test_each_object_has_a_grade_of_its_own(work: Path, tmp_path: Path, move: st
     before, after = export_grades(plain), export_grades(said)
     things = ["object1", "object2", *(["background"] if move != "foreground" else [])]
     assert [Path(one).name for one in after["files"]] == [
-        f"said.{thing}.shot{shot:03d}.cube" for thing in things for shot in (1, 2)
+        f"said.{object_number}.shot{shot:03d}.cube" for object_number in things for shot in (1, 2)
     ]
     assert [row["object"] for row in after["shots"]] == [1, 1, 2, 2, 0, 0][: 2 * len(things)]
     changed = [

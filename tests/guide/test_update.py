@@ -255,8 +255,8 @@ def test_strength_goes_a_part_of_the_way() -> None:
 
 def test_points_rule_their_object_and_shot() -> None:
     told = [
-        Seen(Point(kind="keep", at=(0, 0), object=thing), at, shot, PLACE, ANSWER)
-        for at, (thing, shot) in enumerate([(1, 0), (2, 0), (1, 1), (1, 0)])
+        Seen(Point(kind="keep", at=(0, 0), object=object_number), at, shot, PLACE, ANSWER)
+        for at, (object_number, shot) in enumerate([(1, 0), (2, 0), (1, 1), (1, 0)])
     ]
     own = by_shot(told, "this")
     assert {key: [one.number for one in rows] for key, rows in own.items()} == {

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.app.hearing import Hearer, Part, in_shot
+from vhmae.app.clip_guide import ClipGuide, Part, in_shot
 from vhmae.app.looks import Looks
 from vhmae.app.maps import (
     FINAL,
@@ -111,8 +111,10 @@ class OpenClip:
         for harmonizer in analysis.harmonizers:
             harmonizer.strength = 1.0  # how far a side goes, the page says as it draws
         self.parts = tuple(
-            Part(thing, harmonizer.side)
-            for thing, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True)
+            Part(object_number, harmonizer.side)
+            for object_number, harmonizer in zip(
+                analysis.objects, analysis.harmonizers, strict=True
+            )
         )
         """What moves, in the order in which it is changed."""
         self.turned = info.turned % 360
@@ -126,7 +128,7 @@ class OpenClip:
         self.samples = Samples()
         self.looks = Looks(folder)
         prior, told = find_prior(job.weights)
-        self.hearer = Hearer(
+        self.clip_guide = ClipGuide(
             info=info,
             objects=self.objects,
             parts=self.parts,
@@ -220,7 +222,7 @@ class OpenClip:
         self.proxy.put("frame", index, jpeg(picture))
         self.proxy.put("thumb", index, _thumb(picture))
         for part, cover in zip(self.parts, self.analysis.covers(payload.mattes), strict=True):
-            self.proxy.put(f"matte{part.thing}", index, png(self._preview_matte(cover)))
+            self.proxy.put(f"matte{part.object_number}", index, png(self._preview_matte(cover)))
 
     def _settle(self, ready: Ready, tell: Callable[[int, int], None]) -> None:
         payload, covers, changes, shot, shares = ready
@@ -228,7 +230,7 @@ class OpenClip:
         answer: list[Answered | None] = []
         for place, (change, share) in enumerate(zip(changes, shares, strict=True)):
             sides = self.analysis.dial_sides(place, payload.mattes, covers)
-            self.hearer.dial_frames.look_at(place, shot, index, sides)
+            self.clip_guide.dial_frames.look_at(place, shot, index, sides)
             one = None
             if isinstance(change, FrameTransform):
                 one = Answered(unfaded(change, share), share)
@@ -273,13 +275,13 @@ class OpenClip:
             return _thumb(picture), False
         return (png(picture), True) if exact else (jpeg(picture), False)
 
-    def matte(self, number: int, thing: int, size: str) -> bytes:
+    def matte(self, number: int, object_number: int, size: str) -> bytes:
         """The matte of an object, from 1, or of the ``BACKGROUND``, as PNG."""
-        kept = self.proxy.get(f"matte{thing}", number) if size == "preview" else None
+        kept = self.proxy.get(f"matte{object_number}", number) if size == "preview" else None
         if kept is not None:
             return kept
         mattes = self.reel.payload(number).mattes
-        matte = outside(mattes) if thing == BACKGROUND else mattes[thing - 1]
+        matte = outside(mattes) if object_number == BACKGROUND else mattes[object_number - 1]
         if size == "preview":
             return png(self._preview_matte(matte))
         return png(shown(grey_bytes(matte), self.turned))
@@ -287,7 +289,7 @@ class OpenClip:
     def told_frames(self, numbers: Sequence[int]) -> bytes:
         """Frames to be played, with the mattes of what moves, as ``GET frames`` tells them; those
         that are not in the proxy are left out."""
-        names = ("frame", *(f"matte{part.thing}" for part in self.parts))
+        names = ("frame", *(f"matte{part.object_number}" for part in self.parts))
         rows = []
         for number in numbers:
             kept = [self.proxy.get(name, number) for name in names]
@@ -340,7 +342,7 @@ class OpenClip:
         known = self.maps.get(number)
         if known is not None:
             return int(self.maps.shots[number]), FINAL, known
-        shot, look = self.hearer.shot_of(number), self.looks.get(number)
+        shot, look = self.clip_guide.shot_of(number), self.looks.get(number)
         if number not in self.within:  # nothing is done to it, and nobody will come to it
             return shot, FINAL, [None] * len(self.parts)
         if look is not None and look.trouble is None:
@@ -359,7 +361,7 @@ class OpenClip:
     @property
     def grid(self) -> int:
         """Cells a side of the local maps."""
-        looked = self.looks.get(self.hearer.default)
+        looked = self.looks.get(self.clip_guide.default)
         if self.maps.grid or looked is None:
             return self.maps.grid
         return grid_of(looked.answers)
@@ -400,11 +402,11 @@ class OpenClip:
     def rendered(self, payload: Payload, guide: Guide, job: HarmonizeJob) -> PlanarFrame:
         """A frame as harmonizing makes it, as it is stored; what the guide names must have been
         looked at."""
-        if self.hearer.pending(guide, payload.timed.index):
+        if self.clip_guide.pending(guide, payload.timed.index):
             raise Refused("server.not-yet")
         shot, _, answer = self.answer(payload.timed.index)
-        strengths = self.hearer.strengths(job.strength, Move.parse(job.move))
-        decisions = self.hearer.decide(self.hearer.sound(guide)[0], strengths, shot)
+        strengths = self.clip_guide.strengths(job.strength, Move.parse(job.move))
+        decisions = self.clip_guide.decide(self.clip_guide.sound(guide)[0], strengths, shot)
         image, covers = payload.timed.image, self.analysis.covers(payload.mattes)
         for place, one in enumerate(answer):
             if one is None or not covers[place].any():
@@ -430,7 +432,7 @@ class OpenClip:
             need: has frames looked at that the guide needs.
         """
         for payload in run_ahead(self.sources.frames(), FRAMES_AHEAD):
-            need(self.hearer.named(guide, payload.timed.index))
+            need(self.clip_guide.named(guide, payload.timed.index))
             after = self.rendered(payload, guide, job)
             yield self.upright(payload.timed.image), self.upright(after)
 

@@ -45,7 +45,7 @@ MAPS_SECONDS = 1.0
 
 
 @dataclasses.dataclass
-class House:
+class AppContext:
     """What projects share."""
 
     folder: Folder
@@ -69,10 +69,10 @@ class House:
 class Project:
     """An open clip; for any thread."""
 
-    def __init__(self, number: str, document: Document, house: House) -> None:
+    def __init__(self, number: str, document: Document, context: AppContext) -> None:
         self.number = number
         self.document = document
-        self.house = house
+        self.context = context
         self.state: State = "opening"
         self.error: dict[str, Any] | None = None
         self._clip: OpenClip | None = None
@@ -109,10 +109,11 @@ class Project:
                 continue
             several = isinstance(value, tuple)
             found = [
-                self.house.folder.told(str(path), base) for path in (value if several else (value,))
+                self.context.folder.told(str(path), base)
+                for path in (value if several else (value,))
             ]
             values[one.name] = tuple(found) if several else found[0]
-        values |= {name: getattr(self.house.settings, name) for name in OWN}
+        values |= {name: getattr(self.context.settings, name) for name in OWN}
         if "composite" not in values:
             raise InputError("composite: missing; name the video")
         values.setdefault("output", self.usual_output(values))
@@ -121,13 +122,13 @@ class Project:
     @property
     def outputs(self) -> Path:
         """Where results go: beside the project; into the folder, where the clip was sent."""
-        folder, beside = self.house.folder, self.document.path.parent
+        folder, beside = self.context.folder, self.document.path.parent
         return folder.root if folder.is_sent(beside) else beside
 
     @property
     def place(self) -> Place:
         """Where the lines are run that somebody copies."""
-        folder = self.house.folder
+        folder = self.context.folder
         return Place(self.outputs, folder.root, self.document.path, folder.uploads.folder)
 
     @property
@@ -139,7 +140,7 @@ class Project:
     @property
     def overruled(self) -> dict[str, Any]:
         """Options of the command that are not as the document says."""
-        told, plain = values_to_json(self.house.settings), values_to_json(HarmonizerSettings())
+        told, plain = values_to_json(self.context.settings), values_to_json(HarmonizerSettings())
         said = {name: self.document.tree["job"].get(name, plain[name]) for name in OWN}
         return {name: told[name] for name in OWN if told[name] != said[name]}
 
@@ -148,7 +149,7 @@ class Project:
         """What people call the clip."""
         told = str(self.document.tree["job"].get("composite", ""))
         with contextlib.suppress(Refused):
-            return self.house.folder.path(told, self.document.path.parent).name
+            return self.context.folder.path(told, self.document.path.parent).name
         return Path(told).name
 
     def usual_output(self, values: dict[str, Any]) -> Path:
@@ -184,9 +185,9 @@ class Project:
             seen = seen_of(job)
             sources = Sources(job)
             sources.check()
-            analysis = self.house.worker.ask(OPENING, lambda: self._analysis(sources)).result()
+            analysis = self.context.worker.ask(OPENING, lambda: self._analysis(sources)).result()
             # Of this opening alone: the clip may be closed and opened again meanwhile.
-            folder = self.house.run.folder(f"{self.number}-{secrets.token_hex(4)}")
+            folder = self.context.run.folder(f"{self.number}-{secrets.token_hex(4)}")
             clip = OpenClip(job, sources, analysis, folder)
         except Refused as error:
             self._fail(generation, error.tree(), revision)
@@ -214,7 +215,7 @@ class Project:
             self._clip, self._seen, self.state = clip, seen, "reading"
         self._tell_state()
         self._look_first(clip, generation)
-        self.house.worker.take_turns(READING, self._reading(clip, generation))
+        self.context.worker.take_turns(READING, self._reading(clip, generation))
 
     def _is_other(self, seen: dict[str, Any]) -> bool:
         """Whether the document says by now that the network is to see another clip."""
@@ -225,9 +226,9 @@ class Project:
 
     def _analysis(self, sources: Sources) -> Analysis:
         """In the worker's thread."""
-        analysis = Analysis(sources, self.house.network)
-        self.house.network = analysis.harmonizers[0].network
-        if not self.house.network.holds_between_key_frames:
+        analysis = Analysis(sources, self.context.network)
+        self.context.network = analysis.harmonizers[0].network
+        if not self.context.network.holds_between_key_frames:
             raise InputError("these weights draw pixels; take weights that say color maps")
         return analysis
 
@@ -260,14 +261,14 @@ class Project:
         clip was closed meanwhile, or is another one by now."""
         with self._lock:
             if generation == self._generation:
-                self.look(clip.hearer.default)
+                self.look(clip.clip_guide.default)
 
     def _surveyed(self, clip: OpenClip, generation: int) -> None:
         """Pages ask anew for what they show and for what was said."""
         self._look_first(clip, generation)
-        self.house.tell("maps", {"id": self.number, "first": 0, "last": clip.info.frames - 1})
+        self.context.tell("maps", {"id": self.number, "first": 0, "last": clip.info.frames - 1})
         for frame in self.document.guide.frames:
-            self.house.tell("guide", {"id": self.number, "frame": frame})
+            self.context.tell("guide", {"id": self.number, "frame": frame})
 
     def _read(self, clip: OpenClip, first: int, last: int) -> None:
         now = time.monotonic()
@@ -278,8 +279,8 @@ class Project:
 
     def _tell_maps(self, clip: OpenClip) -> None:
         told = {"id": self.number, "first": 0, "last": max(0, clip.read - 1)}
-        self.house.tell("maps", told)
-        self.house.tell("shots", {"id": self.number, "shots": clip.shots()})
+        self.context.tell("maps", told)
+        self.context.tell("shots", {"id": self.number, "shots": clip.shots()})
 
     def _fail(self, generation: int, error: dict[str, Any], revision: int | None = None) -> None:
         """Tell why there is no clip; where the document has changed since a ``revision``, open it
@@ -290,7 +291,7 @@ class Project:
             if revision is not None and revision != self.document.revision:
                 self.begin()
                 return
-            detail = self.house.folder.plain(str(error["detail"]))
+            detail = self.context.folder.plain(str(error["detail"]))
             self.state, self.error = "failed", {**error, "detail": detail}
             self.settled.set()
         self._tell_state()
@@ -298,7 +299,7 @@ class Project:
     def _tell_state(self) -> None:
         told = {"id": self.number, "state": self.state, "openings": self._generation}
         told |= {"error": self.error}
-        self.house.tell("project", {**told, "progress": self.progress()})
+        self.context.tell("project", {**told, "progress": self.progress()})
 
     def progress(self) -> dict[str, float]:
         """How much of the clip has been read, and has its maps: 0 to 1."""
@@ -340,10 +341,10 @@ class Project:
             found = self._looking.get(number)
             if found is not None and not found.done():
                 if awaited:
-                    self.house.worker.hurry(found)
+                    self.context.worker.hurry(found)
                 return found
             named = self.document.guide.frames
-            future = self.house.worker.ask(
+            future = self.context.worker.ask(
                 AWAITED if awaited else PREPARED, lambda: clip.look(number, named)
             )
             self._looking[number] = future
@@ -353,7 +354,7 @@ class Project:
     def _looked(self, number: int) -> None:
         with self._lock:
             self._looking.pop(number, None)
-        self.house.tell("guide", {"id": self.number, "frame": number})
+        self.context.tell("guide", {"id": self.number, "frame": number})
 
     def need_look(self, number: int) -> None:
         """Have a frame looked at, if that was not done, without waiting for it."""
@@ -381,8 +382,8 @@ class Project:
         clip.check_frame(first)
         if count == 1 and not clip.maps.known[first] and not clip.looks.has(first):
             self.ensure_looks([first], MAPS_SECONDS)
-        if not clip.grid and clip.looks.get(clip.hearer.default) is None:
-            self.ensure_looks([clip.hearer.default], MAPS_SECONDS)
+        if not clip.grid and clip.looks.get(clip.clip_guide.default) is None:
+            self.ensure_looks([clip.clip_guide.default], MAPS_SECONDS)
         return clip.told_maps(first, count)
 
     # --- what is told
@@ -396,19 +397,19 @@ class Project:
     @property
     def _own_weights(self) -> str | None:
         """What runs here in the place of the weights that the project was made with."""
-        return self.house.settings.weights if "weights" in self.overruled else None
+        return self.context.settings.weights if "weights" in self.overruled else None
 
     @property
     def _is_sent(self) -> bool:
         """Whether the clip was sent, so that it goes when it is closed."""
-        return self.house.folder.is_sent(self.document.path)
+        return self.context.folder.is_sent(self.document.path)
 
     def facts(self) -> dict[str, Any]:
         """The project as ``GET api/projects/ID`` tells it."""
         clip, job = self._clip, self.document.tree["job"]
         path, place = self.document.path.resolve(), None
         if not self._is_sent:
-            place = path.relative_to(self.house.folder.root).as_posix()
+            place = path.relative_to(self.context.folder.root).as_posix()
         facts: dict[str, Any] = {
             "id": self.number,
             "state": self.state,
@@ -432,17 +433,17 @@ class Project:
             "frames": info.frames,
             "seconds": round(info.duration_seconds, 4),
             "objects": clip.objects,
-            "parts": [part.thing for part in clip.parts],
+            "parts": [part.object_number for part in clip.parts],
             "turned": clip.turned,
             "bits": info.encoding.bits,
             "audio": bool(sound_codecs(info)),
             "preview": {"width": clip.preview[0], "height": clip.preview[1]},
             "grid": clip.grid or None,
             "warnings": [
-                *doubts_of(self.document, self.house.folder, self._own_weights),
+                *doubts_of(self.document, self.context.folder, self._own_weights),
                 *map(
-                    self.house.folder.plain,
-                    dict.fromkeys([*clip.analysis.warnings(), *clip.hearer.warnings]),
+                    self.context.folder.plain,
+                    dict.fromkeys([*clip.analysis.warnings(), *clip.clip_guide.warnings]),
                 ),
             ],
             "shots": clip.shots(),
@@ -464,7 +465,7 @@ class Project:
         if isinstance(tree.get("job"), dict):
             self.job_of(tree["job"])  # refuses what cannot be, before it is saved
         found = self.document.change(revision, tree, mark)
-        self.house.tell("document", {"id": self.number, "revision": found})
+        self.context.tell("document", {"id": self.number, "revision": found})
         state = self.document.state  # of another tab's save, perhaps: none is like it
         digest = state["digest"] if state["revision"] == found else ""
         return {"revision": found, "digest": digest, "restarted": self.renew()}

@@ -97,7 +97,7 @@ def _add_frames(app: FastAPI, projects: Projects) -> None:
         """The first frame, before the clip has been read."""
         project = projects.get(number)
         values = project.document.tree["job"]
-        path = project.house.folder.told(
+        path = project.context.folder.told(
             str(values.get("composite", "")), project.document.path.parent
         )
         return Response(glance(path, PREVIEW_LINES), media_type="image/jpeg")
@@ -155,7 +155,7 @@ def _add_frames(app: FastAPI, projects: Projects) -> None:
         clip, guide = project.clip, project.document.guide
         clip.check_frame(frame)
         known = () if clip.maps.known[frame] else (frame,)
-        project.ensure_looks([*known, *clip.hearer.named(guide, frame)])
+        project.ensure_looks([*known, *clip.clip_guide.named(guide, frame)])
         image = clip.rendered(clip.reel.payload(frame), guide, project.job)
         after = clip.upright(image)
         shown = after if size == "full" else reduced(after, clip.preview)
@@ -175,13 +175,13 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         if body is not None:
             strength = strength if body.strength is None else body.strength
             move = body.move or move
-        return project.clip.hearer.strengths(strength, Move.parse(move))
+        return project.clip.clip_guide.strengths(strength, Move.parse(move))
 
     def heard(project: Project, tree: dict[str, Any], frame: int) -> Guide:
         guide = guide_from(tree, "guide")
         clip = project.clip
         clip.check_frame(frame)
-        for one in clip.hearer.pending(guide, frame):
+        for one in clip.clip_guide.pending(guide, frame):
             project.need_look(one)
         return guide
 
@@ -192,7 +192,7 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         guide = heard(project, body.guide, body.frame)
         keep = project.job.keep if body.keep is None else tuple(body.keep)
         how_far = strengths(project, body)
-        return project.clip.hearer.hear(guide, body.frame, how_far, keep, body.covariance)
+        return project.clip.clip_guide.hear(guide, body.frame, how_far, keep, body.covariance)
 
     @app.post("/api/projects/{number}/takes")
     def takes(number: str, body: Asked) -> Mapping[str, Any]:
@@ -200,8 +200,8 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         project = projects.get(number)
         guide = heard(project, body.guide, body.frame)
         clip = project.clip
-        project.ensure_looks([body.frame, *clip.hearer.named(guide, body.frame)])
-        return clip.hearer.takes(guide, body.frame, body.object, body.count, strengths(project))
+        project.ensure_looks([body.frame, *clip.clip_guide.named(guide, body.frame)])
+        return clip.clip_guide.takes(guide, body.frame, body.object, body.count, strengths(project))
 
     @app.get("/api/projects/{number}/colors", response_class=Response)
     def colors(number: str, frame: int | None = None, object: int = 1) -> Response:
@@ -209,10 +209,10 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         that hold where nothing else is said."""
         project = projects.get(number)
         clip = project.clip
-        at = clip.hearer.default if frame is None else frame
+        at = clip.clip_guide.default if frame is None else frame
         clip.check_frame(at)
         project.ensure_looks([at])
-        data = clip.hearer.colors(at, object).astype("<f4").tobytes()
+        data = clip.clip_guide.colors(at, object).astype("<f4").tobytes()
         headers = {"x-frame": str(at)}
         return Response(data, media_type="application/octet-stream", headers=headers)
 
@@ -227,7 +227,7 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
     @app.get("/api/prior")
     def prior(project: str) -> Mapping[str, Any]:
         """What is known beforehand of the change that an answer lacks."""
-        found = projects.get(project).clip.hearer.prior
+        found = projects.get(project).clip.clip_guide.prior
         return {
             "covariance": found.covariance.tolist(),
             "scales": found.scales.tolist(),

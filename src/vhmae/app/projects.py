@@ -15,7 +15,7 @@ from typing import Any
 
 from vhmae.app.document import Document, new_document, read_document
 from vhmae.app.folder import UPLOAD
-from vhmae.app.project import OWN, House, Project
+from vhmae.app.project import OWN, AppContext, Project
 from vhmae.app.refusals import Refused
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.options import options_of, values_to_json
@@ -37,8 +37,8 @@ class Wanted:
 class Projects:
     """The open clips, by their number; for any thread."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, context: AppContext) -> None:
+        self.context = context
         self._open: dict[str, Project] = {}
         self._revisions: dict[str, int] = {}
         """The last of each clip that was closed: none comes again, so that no tab takes what it
@@ -47,14 +47,14 @@ class Projects:
 
     def open_file(self, text: str) -> Project:
         """Open a project by its file."""
-        path = self.house.folder.existing(text)
+        path = self.context.folder.existing(text)
         project = self._take(path, lambda: Document(path, read_document(path), saved=True))
         return _renewed(project)
 
     def open(self, wanted: Wanted) -> Project:
         """Open a clip; the project that lies beside it, if there is one, keeps its masks where none
         are named here, and its placement."""
-        folder = self.house.folder
+        folder = self.context.folder
         clip = folder.existing(wanted.composite)
         front = None if wanted.foreground is None else folder.existing(wanted.foreground)
         path = self._place(clip, front)
@@ -94,7 +94,7 @@ class Projects:
             names += [f"{front.name}.over.{lies}.{whole}"]
             places = tuple(front.with_name(name.replace("%", "")) for name in names)
         found = next((one for one in places[:-1] if self._is_free(one, files)), places[-1])
-        if not self.house.folder.holds(found):  # of FOLDER itself, beside which it would lie
+        if not self.context.folder.holds(found):  # of FOLDER itself, beside which it would lie
             raise Refused("server.outside", path=clip.name)
         return found
 
@@ -107,26 +107,26 @@ class Projects:
             job = read_document(path)["job"]
         known = {name: None if job is None else job.get(name) for name in files}
         return all(
-            one is None or self.house.folder.is_named(str(one), path, files[name])
+            one is None or self.context.folder.is_named(str(one), path, files[name])
             for name, one in known.items()
         )
 
     def _usual(self) -> dict[str, Any]:
         """The command's own options, where they are not the default."""
-        told, plain = (values_to_json(one) for one in (self.house.settings, HarmonizerSettings()))
+        told, plain = (values_to_json(one) for one in (self.context.settings, HarmonizerSettings()))
         return {name: told[name] for name in OWN if told[name] != plain[name]}
 
     def _from(self, project: Path, text: str) -> str:
         """A file as the project names it: from its own folder."""
         if text.startswith("upload:"):
             return text
-        path = self.house.folder.path(text)
+        path = self.context.folder.path(text)
         if path.is_relative_to(project.parent):
             return path.relative_to(project.parent).as_posix()
-        if self.house.folder.is_sent(project):
+        if self.context.folder.is_sent(project):
             return path.as_posix()
-        ups = len(project.parent.relative_to(self.house.folder.root).parts)
-        return "../" * ups + path.relative_to(self.house.folder.root).as_posix()
+        ups = len(project.parent.relative_to(self.context.folder.root).parts)
+        return "../" * ups + path.relative_to(self.context.folder.root).as_posix()
 
     def _take(self, path: Path, document: Callable[[], Document]) -> Project:
         number = _number(path)
@@ -134,13 +134,13 @@ class Projects:
             found = self._open.get(number)
             if found is not None and found.state != "failed":
                 return found
-            if found is None and len(self._open) >= self.house.most:
-                raise Refused("server.too-many", most=self.house.most)
+            if found is None and len(self._open) >= self.context.most:
+                raise Refused("server.too-many", most=self.context.most)
             if found is not None:
                 self._left(found)
             made = document()
             made.revision += self._revisions.get(number, 0)
-            project = Project(number, made, self.house)
+            project = Project(number, made, self.context)
             self._open[number] = project
         project.begin()
         return project
@@ -154,7 +154,7 @@ class Projects:
 
     def named(self, project: Project, text: str) -> str:
         """A file of the folder as a project's document names it."""
-        self.house.folder.existing(text)
+        self.context.folder.existing(text)
         return self._from(project.document.path, text)
 
     def briefly(self) -> list[dict[str, Any]]:
@@ -171,7 +171,7 @@ class Projects:
             self._open.pop(number, None)
             self._left(project)
         self._give_back(project)
-        self.house.tell("closed", {"id": number})
+        self.context.tell("closed", {"id": number})
 
     def _left(self, project: Project) -> None:
         project.close()
@@ -180,12 +180,12 @@ class Projects:
     def _give_back(self, project: Project) -> None:
         """Make room: what was sent for a clip that was sent itself, and that nothing else open
         names, cannot be reached any more. A clip of the folder can be opened again, with it."""
-        if not self.house.folder.is_sent(project.document.path):
+        if not self.context.folder.is_sent(project.document.path):
             return
         named = _sent(project).difference(*map(_sent, list(self._open.values())))
         for upload in named:
             with contextlib.suppress(Refused):  # it was given back by itself
-                self.house.folder.uploads.forget(upload)
+                self.context.folder.uploads.forget(upload)
 
     def close(self) -> None:
         with self._lock:

@@ -27,7 +27,7 @@ def add_render_calls(app: FastAPI, projects: Projects, renders: Renders) -> None
         by_job = ""
         if body.kind == "video" and not body.options:
             by_job = shown_job(taking.output, project.place, project.overruled)
-        folder = project.outputs.relative_to(project.house.folder.root).as_posix()
+        folder = project.outputs.relative_to(project.context.folder.root).as_posix()
         return {"command": command_of(project, taking), "job": by_job, "folder": folder}
 
     @app.post("/api/projects/{number}/renders", status_code=202)

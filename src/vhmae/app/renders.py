@@ -66,7 +66,7 @@ class Render:
 
     def tree(self) -> dict[str, Any]:
         """The entry as pages see it."""
-        folder, project = self.project.house.folder, self.project
+        folder, project = self.project.context.folder, self.project
         base = project.document.path.parent
         named = [
             one.relative_to(base).as_posix() if one.is_relative_to(base) else str(one)
@@ -102,7 +102,7 @@ class Render:
         return {
             "id": self.number,
             "kind": self.taking.kind,
-            "output": self.project.house.folder.text(self.taking.output),
+            "output": self.project.context.folder.text(self.taking.output),
             "options": self.taking.options,
             "job": self.taking.job,
             "guide": self.taking.guide,
@@ -144,7 +144,7 @@ def check_written(project: Project, taking: Taking) -> None:
 
 def _check_heard(project: Project, taking: Taking) -> None:
     """Refuse words that cannot be heard, as a choice of an object that is gone."""
-    errors = project.clip.hearer.sound(guide_of(taking))[2]
+    errors = project.clip.clip_guide.sound(guide_of(taking))[2]
     if errors:
         raise InputError(f"{errors[0]['detail']}; take it out")
 
@@ -174,8 +174,8 @@ class Renders:
         stem = project.document.path.name.removesuffix(".vhmae.json")
         suffix = project.job.output.suffix
         usual = usual_name(kind, stem, suffix, options, project.is_among_pictures)
-        path = project.house.folder.path(usual if output is None else output, project.outputs)
-        if not path.resolve().is_relative_to(project.house.folder.root):
+        path = project.context.folder.path(usual if output is None else output, project.outputs)
+        if not path.resolve().is_relative_to(project.context.folder.root):
             raise Refused("server.outside", path=output or usual)
         taking = Taking(kind, path, options, tree["job"], tree["guide"])
         command_of(project, taking)  # refuses options that cannot be
@@ -189,7 +189,7 @@ class Renders:
         """
         check_written(project, taking)
         if not overwrite and (there := what_is_there(taking)) is not None:
-            raise Refused("server.exists", path=project.house.folder.text(there))
+            raise Refused("server.exists", path=project.context.folder.text(there))
         with self._changed:
             self._check_apart(taking)
             render = Render(secrets.token_hex(6), project, taking, overwrite)
@@ -211,7 +211,7 @@ class Renders:
         for row in rows if isinstance(rows, list) else []:
             # What is damaged is left out, whatever it is.
             with contextlib.suppress(Refused, VhmaeError, LookupError, TypeError, AttributeError):
-                path = project.house.folder.path(row["output"])
+                path = project.context.folder.path(row["output"])
                 taking = Taking(row["kind"], path, row["options"], row["job"], row["guide"])
                 command_of(project, taking)  # refuses jobs and guides that cannot be
                 render = Render(str(row["id"]), project, taking, bool(row["overwrite"]), "stopped")
@@ -234,7 +234,7 @@ class Renders:
         for one in self._all():
             same = one is not but and one.taking.output == taking.output
             if same and one.state in ("waiting", "running"):
-                path = one.project.house.folder.text(taking.output)
+                path = one.project.context.folder.text(taking.output)
                 raise Refused("server.busy", path=path)
 
     def get(self, number: str) -> Render:
@@ -251,7 +251,9 @@ class Renders:
         """
         for one in self._all():
             if one.project is project and one.state in ("waiting", "running"):
-                raise Refused("server.exporting", path=project.house.folder.text(one.taking.output))
+                raise Refused(
+                    "server.exporting", path=project.context.folder.text(one.taking.output)
+                )
 
     def cancel(self, number: str) -> Render:
         """Stop an entry; it may be resumed."""
@@ -343,13 +345,13 @@ class Renders:
             render.done, render.total, render.seconds_left = done, total, seconds_left
             self._told(render)
 
-        plain = render.project.house.folder.plain
+        plain = render.project.context.folder.plain
         try:
             self._told(render)
             commanded = render.taking.kind in ("video", "layer")  # the command sees to it
             there = None if render.overwrite or commanded else what_is_there(render.taking)
             if there is not None:
-                told = render.project.house.folder.text(there)
+                told = render.project.context.folder.text(there)
                 raise Refused("server.exists", path=told)
             report = take(render.project, render.taking, render.overwrite, running, advance)
             render.report = json.loads(plain(json.dumps(report)))

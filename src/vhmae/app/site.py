@@ -22,7 +22,7 @@ from vhmae.app.calls import add_file_calls
 from vhmae.app.document import LARGEST_BYTES
 from vhmae.app.events import Events
 from vhmae.app.folder import Folder
-from vhmae.app.project import House
+from vhmae.app.project import AppContext
 from vhmae.app.project_calls import add_project_calls
 from vhmae.app.projects import Projects
 from vhmae.app.refusals import Refused
@@ -112,10 +112,10 @@ class App:
             self.run.close()
             raise
         self.worker = Worker()
-        self.house = House(
+        self.context = AppContext(
             self.folder, self.run, self.worker, settings, self.events.tell, self.limits.projects
         )
-        self.projects = Projects(self.house)
+        self.projects = Projects(self.context)
         self.renders = Renders(self.events.tell)
         name = self.secrets.site[:12]
         rate, bodies = self.limits.rate, (LARGEST_BODY, LARGER_BODIES)
@@ -125,7 +125,7 @@ class App:
 
     def open_network(self) -> None:
         """Have the network opened while nobody waits for it yet; returns at once."""
-        self.worker.ask(OPENING, self.house.open_network)
+        self.worker.ask(OPENING, self.context.open_network)
 
     def end(self) -> None:
         """Have everything end, without waiting for it: calls that wait for something are refused

@@ -133,7 +133,7 @@ def _await_clip(project: Project, job: HarmonizeJob, running: Running) -> None:
 
 def _snapshot(project: Project, taking: Taking, job: HarmonizeJob) -> Path:
     """The job and the guide as they were when this was asked for, in a file of the run."""
-    folder = project.house.run.folder("jobs")
+    folder = project.context.run.folder("jobs")
     path = folder / f"{secrets.token_hex(8)}{SUFFIX}"
     tree = {**MARK, "job": job_tree(taking, job), "guide": taking.guide}
     path.write_text(json.dumps(tree), encoding="utf-8")
@@ -187,7 +187,7 @@ def _cut_out(
     video = job.foreground if of == "foreground" else job.composite
     if video is None:
         raise InputError("of foreground: the clip is not made of two layers; take the composite")
-    report = project.house.run.folder("jobs") / f"{secrets.token_hex(8)}.report.json"
+    report = project.context.run.folder("jobs") / f"{secrets.token_hex(8)}.report.json"
     whole = taking.output.name.endswith(".cutout.mkv")
     where = ["--foreground" if whole else "-o", str(taking.output)]
     arguments = ["matte", str(video), *where, "--with", str(way), "-q", "--json", str(report)]
@@ -211,7 +211,7 @@ def before_and_after(
     """A frame before and after, upright: (H, W, 3) uint8 each."""
     clip, guide = project.clip, guide_of(taking)
     known = () if clip.maps.known[number] else (number,)
-    project.ensure_looks([*known, *clip.hearer.named(guide, number)])
+    project.ensure_looks([*known, *clip.clip_guide.named(guide, number)])
     payload = clip.reel.payload(number)
     after = clip.rendered(payload, guide, job)
     return clip.upright(payload.timed.image), clip.upright(after)
@@ -267,7 +267,7 @@ def _bundled(
     number = _frame(project, taking)
     before, after = before_and_after(project, number, taking, job)
     stem = project.document.path.name.removesuffix(SUFFIX)
-    grade = project.house.run.folder("bundle") / f"{stem}.cube"
+    grade = project.context.run.folder("bundle") / f"{stem}.cube"
     several = Taking("cube", grade, {}, taking.job, taking.guide)
     report = _graded(project, several, job, running, advance)
     cubes = [Path(one) for one in report["files"]]

@@ -26,10 +26,10 @@ def _diagnose(args: Any) -> None:
     several = len({shot["object"] for shot in report["shots"]}) > 1
     for shot in report["shots"]:
         name = f"object {shot['object']}" if shot["object"] else "the background"
-        thing = f", {name}" if several or not shot["object"] else ""
+        whose = f", {name}" if several or not shot["object"] else ""
         sure = f"; {shot['sure']:.0%} sure to come nearer" if "sure" in shot else ""
         print(
-            f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}{thing}: {shot['words']}; "
+            f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}{whose}: {shot['words']}; "
             f"changes {shot['change_levels']:.1f} levels, {shot['left_levels']:.1f} of them not "
             f"said{sure}"
         )

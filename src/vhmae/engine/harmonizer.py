@@ -23,7 +23,6 @@ from vhmae.engine.backends import network_of, open_network
 from vhmae.engine.complexion import with_skin
 from vhmae.engine.estimation import Estimator, KeyFrame
 from vhmae.engine.fading import Fading
-from vhmae.engine.listening import Listener, Look
 from vhmae.engine.moving import Move, Side
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.pointing import from_reference
@@ -55,12 +54,13 @@ from vhmae.engine.sight import (
 )
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, is_past, smoothed
 from vhmae.engine.stepping import Stepping
+from vhmae.engine.stream_guide import Look, StreamGuide
 from vhmae.engine.survey import Survey, Surveyed
 from vhmae.engine.window import Window
 from vhmae.errors import InputError
+from vhmae.guide.changes import BLENDED_FRAMES, GuideChanges
 from vhmae.guide.document import Guide
 from vhmae.guide.prior import Prior
-from vhmae.guide.telling import BLENDED_FRAMES, Telling
 from vhmae.model.files import DEFAULT
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
@@ -153,7 +153,7 @@ class Harmonizer(Stepping):
         """Frames of shots that had shown no background in time: they stay untouched."""
         self.weights: str | None = None
         """Where the model came from, which says what prior belongs to it; None is not told."""
-        self.listener = Listener(Guide(), None, lambda said: said, Telling())
+        self.stream_guide = StreamGuide(Guide(), None, lambda said: said, GuideChanges())
         self.behind: Harmonizer | None = None
         if self.move.background:
             if reference is not None:
@@ -245,7 +245,7 @@ class Harmonizer(Stepping):
         self._unread: tuple[int, int] = (-1, -1)
         """Shot and number of the last frame that stayed untouched since nothing could be read."""
         self.surveyed: Surveyed | None = None
-        self.listener.restart()
+        self.stream_guide.restart()
 
     def guide(
         self, guide: Guide, prior: Prior | None = None, look: Look = lambda said: said
@@ -269,13 +269,13 @@ class Harmonizer(Stepping):
         known = self.warned_prior() if prior is None else prior
         heard = []
         for one in self.moving:
-            telling = one.listener.telling
+            guide_changes = one.stream_guide.guide_changes
             own = one.strength, one.keep, one.side
-            listener = Listener(guide, known, look, telling, *own)
-            listener.take_over(one.listener, one._index - len(one._pending))
-            heard.append(listener)
-        for one, listener in zip(self.moving, heard, strict=True):
-            one.listener = listener
+            stream_guide = StreamGuide(guide, known, look, guide_changes, *own)
+            stream_guide.take_over(one.stream_guide, one._index - len(one._pending))
+            heard.append(stream_guide)
+        for one, stream_guide in zip(self.moving, heard, strict=True):
+            one.stream_guide = stream_guide
 
     @functools.cached_property
     def own_prior(self) -> tuple[Prior, list[str]]:
@@ -287,7 +287,7 @@ class Harmonizer(Stepping):
         frames come, it is blended in."""
         self.require_maps()
         begin = self._index - len(self._pending) if self._index else -math.inf
-        self.listener.telling.say(change, shot, begin)
+        self.stream_guide.guide_changes.say(change, shot, begin)
 
     def require_maps(self) -> None:
         """Refuse a guide where the weights draw pixels."""
@@ -319,7 +319,7 @@ class Harmonizer(Stepping):
             "untouched": list(self._unread),
             "estimates": [[one.shot, one.index] for one in self._estimates],
         }
-        numbers["heard"], arrays = self.listener.state()
+        numbers["heard"], arrays = self.stream_guide.state()
         arrays |= self._cuts.state() | self._fading.state()
         arrays |= memory.window_arrays(self._window.frames) | memory.estimate_arrays(
             self._estimates
@@ -338,7 +338,7 @@ class Harmonizer(Stepping):
         self.surveyed = surveyed
         self._cuts.restore(arrays)
         self._fading.restore(arrays)
-        self.listener.restore(numbers["heard"], arrays)
+        self.stream_guide.restore(numbers["heard"], arrays)
         self._shot, self._index = numbers["shot"], numbers["index"]
         self._last_key = numbers["last_key"]
         self.borrowed, self.unread = numbers["borrowed"], numbers["unread"]
@@ -480,8 +480,8 @@ class Harmonizer(Stepping):
         late = index - self._unread[1] if self._unread[0] == shot else BLENDED_FRAMES
         shown *= min(1.0, late / BLENDED_FRAMES)
         if isinstance(change, FrameTransform):
-            self.listener.hear(index, payload, change, shot, shown)
-        told = self.listener.telling.added_to(change, shot, index)
+            self.stream_guide.hear(index, payload, change, shot, shown)
+        told = self.stream_guide.guide_changes.added_to(change, shot, index)
         return Released(payload, self.finished(told.scaled(shown)), shot, shown)
 
     def finished(self, change: ColorChange) -> ColorChange:

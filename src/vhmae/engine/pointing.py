@@ -246,7 +246,7 @@ def decide_shots(
     guide: Guide,
     show: Callable[[int], Shown],
     *,
-    thing: int = 1,
+    object_number: int = 1,
     first: int = 0,
     firsts: Firsts | None = None,
     elsewhere: bool = False,
@@ -259,7 +259,7 @@ def decide_shots(
 
     Args:
         show: gives a frame by its number, with the matte of the side or object.
-        thing: the object, from 1.
+        object_number: the object, from 1.
         first: a frame with foreground, whose colors dials are fitted in where they turn all shots
             and ``firsts`` says no more.
         firsts: for each shot a frame with foreground, in whose colors and answer the shot's own
@@ -279,7 +279,7 @@ def decide_shots(
     """
     side = side or Side()
     told: dict[int | None, list[Seen]] = {}
-    seen = seen_points(guide, show, side, thing, came)
+    seen = seen_points(guide, show, side, object_number, came)
     for (_, shot), rows in by_shot(seen, guide.shots).items():
         told.setdefault(shot, []).extend(rows)
     for rows in told.values():  # of several objects, too, in the order of saying
@@ -289,7 +289,7 @@ def decide_shots(
 
     def of_this(choice: Choice) -> bool:
         """A background that moves alone is all that can be chosen for."""
-        return choice.object == thing or side.of == "background"
+        return choice.object == object_number or side.of == "background"
 
     choices = [
         choice
@@ -351,7 +351,7 @@ def seen_points(
     guide: Guide,
     show: Callable[[int], Shown],
     side: Side,
-    thing: int = 1,
+    object_number: int = 1,
     came: Container[int] | None = None,
 ) -> list[Seen]:
     """What the points of a guide mean that are about a side or object; arguments and errors as of
@@ -360,7 +360,7 @@ def seen_points(
     for number, point in enumerate(guide.points, 1):
         if not _has_come(point.frames, came):
             continue
-        said = point_of_side(point, number, side, thing, show)
+        said = point_of_side(point, number, side, object_number, show)
         if said is None:
             continue
         shown = show(said.frame)
@@ -392,14 +392,14 @@ def _finish(keep: Sequence[Kept]) -> Finish:
 
 
 def point_of_side(
-    point: Point, number: int, side: Side, thing: int, show: Callable[[int], Shown]
+    point: Point, number: int, side: Side, object_number: int, show: Callable[[int], Shown]
 ) -> Point | None:
     """What a point says of a side; None where it says nothing of it.
 
     A point is about the side that it lies on. A match is a word about both of its places: where the
     side of the other one moves, it is heard there, turned round.
     """
-    if side.of == "foreground" and point.object != thing:
+    if side.of == "foreground" and point.object != object_number:
         return None
     if side == Side():  # nothing else moves: what lies elsewhere is refused where it is seen
         return point

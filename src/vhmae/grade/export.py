@@ -94,8 +94,8 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     several = len(job.masks) > 1 and bool(Move.parse(job.move).foreground)
     two = bool(Move.parse(job.move).foreground and Move.parse(job.move).background)
     sides = [
-        [grade for grade in grades if grade.thing == thing]
-        for thing in dict.fromkeys(grade.thing for grade in grades)
+        [grade for grade in grades if grade.object_number == object_number]
+        for object_number in dict.fromkeys(grade.object_number for grade in grades)
     ]
     files = [
         _Files(_named(job.output, _laid_over(side[0], several, two)), len(side)) for side in sides
@@ -115,7 +115,7 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
         {
             "shot": grade.number,
             **({} if job.move == "foreground" else {"side": grade.side}),
-            **({"object": grade.thing} if several else {}),
+            **({"object": grade.object_number} if several else {}),
             "first": grade.first,
             "last": grade.last,
             "change": round(grade.change_levels, 3),
@@ -199,8 +199,8 @@ def _write(
 
 def _laid_over(grade: ShotGrade, several: bool, two: bool) -> str:
     """What a grade's files are told apart by: its object of several, its side of two."""
-    if several and grade.thing:
-        return f"object{grade.thing}"
+    if several and grade.object_number:
+        return f"object{grade.object_number}"
     return grade.side if several or two else ""
 
 

@@ -102,7 +102,7 @@ class ShotGrade:
 
     side: SideName = "foreground"
     """What the grade is laid over: the foreground, or the background, where that moves."""
-    thing: int = 1
+    object_number: int = 1
     """The object that it is laid over, from 1; 0 is the background."""
 
     @property
@@ -196,8 +196,14 @@ def grade_shots(
     heard = hear_guide(analysis)
     heard_by(heard)
     sides = [
-        _Side(harmonizer.side.of, thing, every, most_keys, _space_of(facts[harmonizer.side.of]))
-        for thing, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True)
+        _Side(
+            harmonizer.side.of,
+            object_number,
+            every,
+            most_keys,
+            _space_of(facts[harmonizer.side.of]),
+        )
+        for object_number, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True)
     ]
     seen = damaged = 0
     ready = analysis.harmonized(analysis.sources.frames(count=True))
@@ -285,12 +291,12 @@ class _Side:
     def __init__(
         self,
         name: SideName,
-        thing: int,
+        object_number: int,
         every: int | None,
         most_keys: int | None,
         space: LightSpace | None,
     ) -> None:
-        self.name, self.thing = name, thing
+        self.name, self.object_number = name, object_number
         self.every, self.most_keys = every, most_keys
         self.space = space
         self._grades: list[ShotGrade] = []
@@ -320,7 +326,8 @@ class _Side:
     def _end(self) -> None:
         found = self._shot.grade(self._number + 1, self.every, self.most_keys)
         self._grades += [
-            dataclasses.replace(one, side=self.name, thing=self.thing) for one in found
+            dataclasses.replace(one, side=self.name, object_number=self.object_number)
+            for one in found
         ]
 
 

@@ -313,11 +313,11 @@ class Guide:
         points = enumerate(self.points, 1)
         said = [(f"point {number} ({point.words()})", point.object) for number, point in points]
         said += [(f"choice {at}", choice.object) for at, choice in enumerate(self.choices, 1)]
-        for what, thing in said:
-            if thing > objects:
+        for what, object_number in said:
+            if object_number > objects:
                 there = counted(objects, "object")
                 raise InputError(
-                    f"{what}: names object {thing}, but there are masks of {there}; mend it"
+                    f"{what}: names object {object_number}, but there are masks of {there}; mend it"
                 )
 
     def to_tree(self) -> dict[str, Any]:

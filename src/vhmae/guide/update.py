@@ -236,10 +236,10 @@ def by_shot(seen: Sequence[Seen], shots: Shots) -> dict[Key, list[Seen]]:
     return sorted_
 
 
-def found_for(ruled: Mapping[Key, Ruled], thing: int, shot: int) -> Ruled | None:
+def found_for(ruled: Mapping[Key, Ruled], object_number: int, shot: int) -> Ruled | None:
     """What holds for an object in a shot, such as its change: what was said of the shot itself
     before what was said of all; None where nothing was said."""
-    return ruled.get((thing, shot), ruled.get((thing, None)))
+    return ruled.get((object_number, shot), ruled.get((object_number, None)))
 
 
 # --- what came of it

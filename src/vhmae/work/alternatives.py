@@ -19,7 +19,7 @@ from vhmae.video.browser import upright
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis, open_analysis, told_of_move
-from vhmae.work.guiding import Hearing, hearing_of
+from vhmae.work.guiding import GuideFrames, guide_frames_of
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import AlternativesJob
 from vhmae.work.preview import panel
@@ -46,7 +46,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     ]
     paths = [take_file(job.output, number) for number in range(1, job.count + 1)]
     _check_free(paths, list(job.inputs().values()))
-    hearing = hearing_of(analysis, guides[0], until=asked.frame)
+    hearing = guide_frames_of(analysis, guides[0], until=asked.frame)
     analysis.survey()
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)
@@ -154,7 +154,7 @@ def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: i
         raise InputError(told, field=field, value=getattr(job, field)) from None
 
 
-def _rendered(hearing: Hearing, guide: Guide, asked: Choice) -> tuple[Array, float, str]:
+def _rendered(hearing: GuideFrames, guide: Guide, asked: Choice) -> tuple[Array, float, str]:
     """The frame of a choice as a guide makes it, (H, W, 3) uint8, its mean change in levels, and
     what the take is in a word."""
     frame, word = asked.frame, ""

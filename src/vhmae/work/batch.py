@@ -67,7 +67,7 @@ def of_scenes(jobs: Sequence[HarmonizeJob]) -> list[Task]:
 
 
 def is_done(
-    job: HarmonizeJob, said_of: HarmonizeJob | None = None, lacking: Container[int] = ()
+    job: HarmonizeJob, scene_leader: HarmonizeJob | None = None, lacking: Container[int] = ()
 ) -> bool:
     """Whether the output is there, younger than all that it is made of. Outputs appear whole or not
     at all.
@@ -76,12 +76,12 @@ def is_done(
         lacking: numbers of pictures that the run before could not make.
     """
     try:
-        return _is_done(job, said_of, lacking)
+        return _is_done(job, scene_leader, lacking)
     except OSError:  # the job itself says what cannot be looked at
         return False
 
 
-def _is_done(job: HarmonizeJob, said_of: HarmonizeJob | None, lacking: Container[int]) -> bool:
+def _is_done(job: HarmonizeJob, scene_leader: HarmonizeJob | None, lacking: Container[int]) -> bool:
     written = files_of(job.output) if _is_series(job) and is_there(job.output) else [job.output]
     in_parts = job.resume or job.output.suffix.lower() in PICTURES
     if (in_parts and has_parts(job.output)) or not all(path.exists() for path in written):
@@ -89,7 +89,10 @@ def _is_done(job: HarmonizeJob, said_of: HarmonizeJob | None, lacking: Container
     if _is_series(job) and any(one not in lacking for one in holes_of(job, written)):
         return False
     made = min(path.stat().st_mtime for path in written)
-    inputs = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
+    inputs = [
+        *job.inputs().values(),
+        *(() if scene_leader is None else scene_leader.inputs().values()),
+    ]
     try:
         sources = [file for path in inputs if is_there(path) for file in files_of(path)]
     except InputError:  # the job itself says what is wrong with a folder
@@ -143,21 +146,21 @@ def run_batch(
     for wave in chains.waves(of_scenes(jobs)):
         todo = []
         asked: dict[Path, tuple[HarmonizeJob, str]] = {}
-        for job, said_of in wave:
-            if job.check and (later := chains.made_later(job, said_of)) is not None:
+        for job, scene_leader in wave:
+            if job.check and (later := chains.made_later(job, scene_leader)) is not None:
                 told = f"{later}: is made by another line; check this one when it is there"
                 yield Outcome(str(job.composite), str(job.output), "checked", message=told)
                 continue
             # Before the work: what is saved while it goes on is of the next time.
-            now = "" if ledger is None else ledger.asked_of(job, said_of)
+            now = "" if ledger is None else ledger.asked_of(job, scene_leader)
             asked_anew = ledger is not None and ledger.differs(job, now)
             lacking = () if ledger is None else ledger.lacking(job)
-            if not again and not asked_anew and is_done(job, said_of, lacking):
+            if not again and not asked_anew and is_done(job, scene_leader, lacking):
                 if ledger is not None and not ledger.knows(job) and not job.check:
                     ledger.keep(job, now)
                 yield Outcome(str(job.composite), str(job.output), "skipped")
             else:
-                todo.append((job, said_of))
+                todo.append((job, scene_leader))
                 asked[job.output.absolute()] = job, now
         if not todo:
             continue
@@ -181,7 +184,7 @@ class Worker:
     def __init__(self) -> None:
         self.networks: dict[tuple[Any, ...], WindowNetwork] = {}
 
-    def __call__(self, job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> Outcome:
+    def __call__(self, job: HarmonizeJob, scene_leader: HarmonizeJob | None = None) -> Outcome:
         """Run a job; what goes wrong is its outcome."""
         began = time.monotonic()
 
@@ -203,7 +206,7 @@ class Worker:
             held = (job.weights, job.backend, job.device, job.precision, job.threads)
             if held not in self.networks:
                 self.networks[held] = Harmonizer.from_settings(job).network
-            report = harmonize_job(job, self.networks[held], said_of)
+            report = harmonize_job(job, self.networks[held], scene_leader)
         except VhmaeError as error:
             return outcome("failed", 0, str(error))
         except MemoryError:
@@ -236,7 +239,8 @@ KILLED = "its process was killed; there may be too little memory"
 def _over_cluster(tasks: list[Task]) -> Iterator[Outcome]:
     gpus = 1.0 if any(job.device.startswith("cuda") for job, _ in tasks) else 0.0
     moved = [
-        (for_another_folder(job), said_of and for_another_folder(said_of)) for job, said_of in tasks
+        (for_another_folder(job), scene_leader and for_another_folder(scene_leader))
+        for job, scene_leader in tasks
     ]
     for place, outcome in spread(Worker, moved, gpus):
         job = tasks[place][0]
@@ -246,8 +250,8 @@ def _over_cluster(tasks: list[Task]) -> Iterator[Outcome]:
 def _run_many(tasks: list[Task], workers: int) -> Iterator[Outcome]:
     threads = max(1, (os.cpu_count() or 1) // workers)
     left = [
-        (job if job.threads else dataclasses.replace(job, threads=threads), said_of)
-        for job, said_of in tasks
+        (job if job.threads else dataclasses.replace(job, threads=threads), scene_leader)
+        for job, scene_leader in tasks
     ]
     for outcome in _in_pool(left, workers):
         if outcome is None:
@@ -288,10 +292,10 @@ begun then."""
 _worker = Worker()
 
 
-def _work(job: HarmonizeJob, said_of: HarmonizeJob | None) -> Outcome:
+def _work(job: HarmonizeJob, scene_leader: HarmonizeJob | None) -> Outcome:
     if _stopped:
         raise KeyboardInterrupt
-    return _worker(job, said_of)
+    return _worker(job, scene_leader)
 
 
 def _begin_worker() -> None:

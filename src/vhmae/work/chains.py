@@ -68,10 +68,15 @@ class Chains:
                 found |= {one for one in likely if takes_from(path, self._jobs[one].output)}
         return found
 
-    def made_later(self, job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> Path | None:
+    def made_later(
+        self, job: HarmonizeJob, scene_leader: HarmonizeJob | None = None
+    ) -> Path | None:
         """What a job, and the one that its guide was said of, need that is not there yet, where
         other jobs will make all of it."""
-        needed = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
+        needed = [
+            *job.inputs().values(),
+            *(() if scene_leader is None else scene_leader.inputs().values()),
+        ]
         missing = [path for path in needed if not is_there(path)]
         made = all(any(self._jobs[one] is not job for one in self.makers(path)) for path in missing)
         return missing[0] if missing and made else None
@@ -82,7 +87,7 @@ class Chains:
         Raises:
             InputError: where jobs take each other's outputs.
         """
-        needs = [self._taken(job) | self._taken(said_of) for job, said_of in tasks]
+        needs = [self._taken(job) | self._taken(scene_leader) for job, scene_leader in tasks]
         left, waves = dict(enumerate(tasks)), []
         while left:
             wave = [number for number in left if not (needs[number] - {number}) & left.keys()]

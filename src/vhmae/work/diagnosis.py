@@ -44,13 +44,13 @@ def diagnose(job: AnalysisJob) -> dict[str, Any]:
                 if change is not None:
                     pixels.look_at(timed.index, timed.image, matte, change, share)
         facts = {"shot": number + 1, "first": first, "last": last}
-        for thing, harmonizer, pixels in zip(
+        for object_number, harmonizer, pixels in zip(
             analysis.objects, analysis.harmonizers, objects, strict=True
         ):
             if pixels.seen:
-                unknown = None if heard is None else found_for(heard.unknown, thing, number)
+                unknown = None if heard is None else found_for(heard.unknown, object_number, number)
                 diagnosis = diagnosis_of(*pixels.both(), unknown or prior, harmonizer.strength)
-                rows.append({**facts, "object": thing, **diagnosis})
+                rows.append({**facts, "object": object_number, **diagnosis})
     heard_warnings = heard.warnings if heard is not None else []
     warnings = [*dict.fromkeys([*analysis.warnings(seen, damaged), *told, *heard_warnings])]
     check_strict(job.strict, warnings)

@@ -51,39 +51,39 @@ class Heard:
 def hear_guide(
     analysis: Analysis,
     first: int = 0,
-    said_of: AnalysisJob | None = None,
+    scene_leader: AnalysisJob | None = None,
     until: int | None = None,
 ) -> Heard | None:
     """Tell the harmonizers of a job what its guide says; None where it says nothing.
 
     Args:
         first: the frame that the stream will begin with; shots are counted from there.
-        said_of: the job whose frames the guide names, where that is another shot of the scene; the
-            guide rules all shots, and what follows from it there is told here.
+        scene_leader: the job whose frames the guide names, where that is another shot of the scene;
+            the guide rules all shots, and what follows from it there is told here.
         until: the frame that alone is wanted: what comes after its shot need not be heard. None is
             all of them.
     Raises:
         InputError: for places, frames or objects that the video does not have.
     """
-    guide = check_guide(analysis.sources, said_of)
+    guide = check_guide(analysis.sources, scene_leader)
     if not guide:
         return None
     analysis.harmonizers[0].require_maps()
-    if said_of is None:
-        hearing = hearing_of(analysis, guide, first, until)
+    if scene_leader is None:
+        hearing = guide_frames_of(analysis, guide, first, until)
         seen = hearing.analysis
     else:
-        seen = _of_the_scene(analysis, said_of, guide)
+        seen = _of_the_scene(analysis, scene_leader, guide)
         told = Named(analysis, Guide(), until=until)
-        hearing = Hearing(Named(seen, guide, until=until), told)
+        hearing = GuideFrames(Named(seen, guide, until=until), told)
     rows: list[dict[str, Any]] = []
     heard: set[int] = set()
     unknown: dict[Key, Prior] = {}
     parts = zip(analysis.objects, analysis.harmonizers, strict=True)
-    for place, (thing, harmonizer) in enumerate(parts):
-        if thing not in seen.objects:
+    for place, (object_number, harmonizer) in enumerate(parts):
+        if object_number not in seen.objects:
             continue
-        found = hearing.decide(guide, seen.objects.index(thing), place)
+        found = hearing.decide(guide, seen.objects.index(object_number), place)
         if until is not None:
             # Whatever shots are found by who begins within one: the frame gets what is its shot's.
             wanted = found.get(hearing.named.until_shot, found.get(None))
@@ -95,27 +95,27 @@ def hear_guide(
             own = None if shot is None else shot - hearing.named.offset
             if until is None:
                 harmonizer.tell(decision.change, own)
-            rows += guided_rows(decision, guide, thing, shot)
+            rows += guided_rows(decision, guide, object_number, shot)
             if decision.has_words:  # dials tell nothing of what is right
-                unknown[thing, own] = Prior(decision.remaining, np.ones(1), np.ones(1))
+                unknown[object_number, own] = Prior(decision.remaining, np.ones(1), np.ones(1))
     _check_heard(guide, heard)
     rows = meeting(rows)
     return Heard(guide.to_tree(), rows, [*hearing.warnings, *told_of_points(rows)], unknown)
 
 
-def hearing_of(
+def guide_frames_of(
     analysis: Analysis, guide: Guide, first: int = 0, until: int | None = None
-) -> Hearing:
+) -> GuideFrames:
     """The frames that a guide names, looked at; those outside of what is kept are looked at in the
     whole video, since a word rules its whole shot. Arguments and errors as of :func:`hear_guide`.
     """
     kept = analysis.sources.within()
     job = _reaching(analysis.sources, guide)
     if job is None:
-        return Hearing(Named(analysis, guide, first, until))
+        return GuideFrames(Named(analysis, guide, first, until))
     whole = open_analysis(job, analysis.harmonizers[0].network)
     whole.survey()
-    return Hearing(Named(whole, guide, max(first, kept.start), until, kept))
+    return GuideFrames(Named(whole, guide, max(first, kept.start), until, kept))
 
 
 def _reaching(sources: Sources, guide: Guide) -> AnalysisJob | None:
@@ -130,7 +130,7 @@ def _reaching(sources: Sources, guide: Guide) -> AnalysisJob | None:
     return dataclasses.replace(job, start=0.0, end=end)
 
 
-def _of_the_scene(analysis: Analysis, said_of: AnalysisJob, guide: Guide) -> Analysis:
+def _of_the_scene(analysis: Analysis, scene_leader: AnalysisJob, guide: Guide) -> Analysis:
     """Another shot of the scene, looked at as this job's is."""
     own = analysis.sources.job
     how = {
@@ -139,7 +139,7 @@ def _of_the_scene(analysis: Analysis, said_of: AnalysisJob, guide: Guide) -> Ana
         if name != "cut_detection"  # what a cut is, each video knows for itself
     }
     network = analysis.harmonizers[0].network
-    found = open_analysis(dataclasses.replace(said_of, **how), network)
+    found = open_analysis(dataclasses.replace(scene_leader, **how), network)
     if (job := _reaching(found.sources, guide)) is not None:
         found = open_analysis(job, network)
     found.survey()
@@ -156,7 +156,7 @@ def _check_heard(guide: Guide, heard: set[int]) -> None:
             )
 
 
-class Hearing:
+class GuideFrames:
     """The frames that a guide names, looked at: what follows from it, and from others that name
     these frames alone."""
 
@@ -180,7 +180,7 @@ class Hearing:
             place: of the part, from 0.
             told: its place in the video that is told, where it is another one.
         """
-        harmonizer, thing = self.analysis.harmonizers[place], self.analysis.objects[place]
+        harmonizer, object_number = self.analysis.harmonizers[place], self.analysis.objects[place]
         stored = as_stored(guide, self.analysis.sources.info)
         try:
             return decide_shots(
@@ -188,7 +188,7 @@ class Hearing:
                 stored,
                 lambda number: self.named.shown(number, place),
                 # Of the background, where it moves alone, is said what is said of the first object.
-                thing=max(thing, 1),
+                object_number=max(object_number, 1),
                 firsts=lambda: self.told.firsts(place if told is None else told),
                 elsewhere=self.told is not self.named,
                 strength=harmonizer.strength,
@@ -209,9 +209,11 @@ class Hearing:
             column, row = (
                 min(max(round(at), 0), size - 1) for at, size in zip(point.at, sizes, strict=True)
             )
-            for thing, cover in zip(self.analysis.objects, covers, strict=True):
-                if thing not in (point.object, BACKGROUND) and solid_of(cover)[row, column]:
-                    return f', or say "object": {thing} in a guide file: it lies on that one'
+            for object_number, cover in zip(self.analysis.objects, covers, strict=True):
+                if object_number not in (point.object, BACKGROUND) and solid_of(cover)[row, column]:
+                    return (
+                        f', or say "object": {object_number} in a guide file: it lies on that one'
+                    )
         return ""
 
 
@@ -250,7 +252,7 @@ def as_stored(guide: Guide, info: VideoInfo) -> Guide:
 
 
 def guided_rows(
-    decision: Decision, guide: Guide, thing: int, shot: int | None
+    decision: Decision, guide: Guide, object_number: int, shot: int | None
 ) -> list[dict[str, Any]]:
     """What came of each point, for reports."""
 
@@ -260,7 +262,7 @@ def guided_rows(
     return [
         {
             "point": row.number,
-            "object": thing,
+            "object": object_number,
             "shot": shot,
             "asked": guide.points[row.number - 1].words(),
             "composite": levels(row.composite),
@@ -336,7 +338,7 @@ def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None
 
 def stream_report(harmonizer: Harmonizer) -> dict[str, Any]:
     """As :func:`guided_report`, at the end of a stream."""
-    guide = harmonizer.moving[0].listener.guide
+    guide = harmonizer.moving[0].stream_guide.guide
     if not guide:
         return {}
     return {"guide": guide.to_tree(), "guided": _from_one(stream_rows(harmonizer))}
@@ -346,20 +348,20 @@ def stream_rows(harmonizer: Harmonizer) -> list[dict[str, Any]]:
     """What came of each point that was heard: in its own shot, where that has dials of its own."""
     rows: dict[tuple[int, int], dict[str, Any]] = {}
     for side in harmonizer.moving:
-        listener, thing = side.listener, int(side.side.of == "foreground")
-        for shot, one in listener.decisions.items():
-            for row in guided_rows(one, listener.guide, thing, shot):
-                if shot is not None or (row["point"], thing) not in rows:
-                    rows[row["point"], thing] = row
+        stream_guide, object_number = side.stream_guide, int(side.side.of == "foreground")
+        for shot, one in stream_guide.decisions.items():
+            for row in guided_rows(one, stream_guide.guide, object_number, shot):
+                if shot is not None or (row["point"], object_number) not in rows:
+                    rows[row["point"], object_number] = row
     return meeting(list(rows.values()))
 
 
 def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     """What a user should know of the guide at the end of a stream."""
-    listeners = [side.listener for side in harmonizer.moving]
+    listeners = [side.stream_guide for side in harmonizer.moving]
     if not listeners[0].guide:
         return told_of_skin(job, harmonizer.network)
-    unheard = set.intersection(*({*listener.unheard} for listener in listeners))
+    unheard = set.intersection(*({*stream_guide.unheard} for stream_guide in listeners))
     chosen = {choice.frame for choice in listeners[0].guide.choices}  # the first side's alone
     unheard |= chosen & {*listeners[0].unheard}
     frames = ", ".join(map(str, sorted(unheard)))

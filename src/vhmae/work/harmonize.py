@@ -18,7 +18,7 @@ from vhmae.guide.options import GuideOptions
 from vhmae.memory import check_memory, give_back
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import begin
-from vhmae.progress import Progress, Told
+from vhmae.progress import OnProgress, Progress
 from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.segments import SegmentedWriter
 from vhmae.work.analysis import Analysis, told_of_move
@@ -39,7 +39,7 @@ def harmonize_video(
     output: str | Path,
     *,
     mask: str | Path | Sequence[str | Path] = (),
-    on_progress: Told | None = None,
+    on_progress: OnProgress | None = None,
     **options: Unpack[HarmonizeOptions],
 ) -> dict[str, Any]:
     """Harmonize a video file.
@@ -87,30 +87,30 @@ def harmonize_video(
 def harmonize_job(
     job: HarmonizeJob,
     network: WindowNetwork | None = None,
-    said_of: HarmonizeJob | None = None,
-    on_progress: Told | None = None,
+    scene_leader: HarmonizeJob | None = None,
+    on_progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Run a job and return its report (docs/cli.md).
 
     Args:
         network: that of its weights, if it is open.
-        said_of: the job whose frames its guide names, where that is another shot of the scene.
+        scene_leader: the job whose frames its guide names, where that is another shot of the scene.
         on_progress: as :func:`harmonize_video` takes it.
     """
     job.words.read()  # what nobody can mean is refused before a mask is made
     if job.matte is not None:
-        return _harmonize_matted(job, job.matte, network, said_of, on_progress)
-    if said_of is not None and said_of.matte is not None:
-        return _harmonize_as_matted(job, said_of, said_of.matte, network, on_progress)
-    return _harmonize(job, network, said_of, on_progress)
+        return _harmonize_matted(job, job.matte, network, scene_leader, on_progress)
+    if scene_leader is not None and scene_leader.matte is not None:
+        return _harmonize_as_matted(job, scene_leader, scene_leader.matte, network, on_progress)
+    return _harmonize(job, network, scene_leader, on_progress)
 
 
 def _harmonize_matted(
     job: HarmonizeJob,
     way: MaskMaker,
     network: WindowNetwork | None,
-    said_of: HarmonizeJob | None,
-    on_progress: Told | None,
+    scene_leader: HarmonizeJob | None,
+    on_progress: OnProgress | None,
 ) -> dict[str, Any]:
     """Cut the foreground out first; the mask is gone afterwards."""
     Output(job, check_composite(job))  # what is wrong is told before a mask is made
@@ -121,7 +121,7 @@ def _harmonize_matted(
         more = f"the mask is made by {way} in the work; what depends on it was not checked"
     else:
         with masked_job(job, way, job.output) as masked:
-            report = harmonize_job(masked, network, said_of, on_progress)
+            report = harmonize_job(masked, network, scene_leader, on_progress)
         more = (
             f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
             f"--with {way})"
@@ -131,21 +131,21 @@ def _harmonize_matted(
 
 def _harmonize_as_matted(
     job: HarmonizeJob,
-    said_of: HarmonizeJob,
+    scene_leader: HarmonizeJob,
     way: MaskMaker,
     network: WindowNetwork | None,
-    on_progress: Told | None,
+    on_progress: OnProgress | None,
 ) -> dict[str, Any]:
     """Harmonize by what was said of a shot whose mask the work makes: that shot is looked at again,
     and its mask is made anew."""
     unguided = dataclasses.replace(job, words=GuideOptions())
     if job.check:
         report = harmonize_job(unguided, network)
-        more = f"`guide`: is said of {said_of.composite}, whose mask the work makes: not heard"
+        more = f"`guide`: is said of {scene_leader.composite}, whose mask the work makes: not heard"
         return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], more]}
     _opened(unguided, network, None)  # what is wrong is told before a mask is made
     place = job.output.with_name(f"{job.output.name}.scene")
-    with masked_job(said_of, way, place) as led:
+    with masked_job(scene_leader, way, place) as led:
         # A mask that is made anew each time is no file that a stopped run could find again.
         return harmonize_job(dataclasses.replace(job, resume=False), network, led, on_progress)
 
@@ -153,21 +153,21 @@ def _harmonize_as_matted(
 def _harmonize(
     job: HarmonizeJob,
     network: WindowNetwork | None,
-    said_of: HarmonizeJob | None,
-    on_progress: Told | None,
+    scene_leader: HarmonizeJob | None,
+    on_progress: OnProgress | None,
 ) -> dict[str, Any]:
     """Harmonize what has its masks."""
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
-    analysis, output = _opened(job, network, said_of)
+    analysis, output = _opened(job, network, scene_leader)
     sources, first = analysis.sources, analysis.harmonizers[0]
     older = output.older_pictures()
     if job.check:
-        return _checked(analysis, output, began, said_of, on_progress)
+        return _checked(analysis, output, began, scene_leader, on_progress)
     renderer = Renderer(analysis, output)
     tally = Tally()
-    with output.open(job_identity(job, first, said_of) if job.resume else {}) as writer:
+    with output.open(job_identity(job, first, scene_leader) if job.resume else {}) as writer:
         if isinstance(writer, SegmentedWriter) and writer.saved is not None:
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
@@ -178,7 +178,7 @@ def _harmonize(
         more: dict[str, Any] = {"size": lambda: size, "told": on_progress, "begun": begun}
         with Progress("harmonize", sources.expected() or None, *pace, **more) as progress:
             analysis.survey(progress)
-            heard = hear_guide(analysis, said_of=said_of)
+            heard = hear_guide(analysis, scene_leader=scene_leader)
             told = [] if heard is None else heard.warnings
             known = [*analysis.told_of_prior(), *sources.warnings]
             check_strict(job.strict, known + told + older + form)
@@ -221,7 +221,7 @@ def _harmonize(
 
 
 def _opened(
-    job: HarmonizeJob, network: WindowNetwork | None, said_of: HarmonizeJob | None
+    job: HarmonizeJob, network: WindowNetwork | None, scene_leader: HarmonizeJob | None
 ) -> tuple[Analysis, Output]:
     """A job's files and its network, with all refused that can be before a frame is read."""
     opening = None
@@ -232,7 +232,7 @@ def _opened(
     sources = Sources(job)
     output = Output(job, sources.info)
     sources.check()
-    guide = check_guide(sources, said_of)
+    guide = check_guide(sources, scene_leader)
     if opening is not None:
         network = opening.result()
     analysis = Analysis(sources, network)
@@ -268,19 +268,19 @@ def _checked(
     analysis: Analysis,
     output: Output,
     began: float,
-    said_of: HarmonizeJob | None,
-    on_progress: Told | None,
+    scene_leader: HarmonizeJob | None,
+    on_progress: OnProgress | None,
 ) -> dict[str, Any]:
     """The report of a job that is to be refused or described, and not done: docs/cli.md. All that
     it reads is read once, and its guide is heard."""
     job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
-    form = output.check(job_identity(job, first, said_of) if job.resume else {})
+    form = output.check(job_identity(job, first, scene_leader) if job.resume else {})
     with Progress("check", sources.expected() or None, job.progress, told=on_progress) as progress:
         seen = read_whole(analysis, progress)
     heard = None
     if job.words.read():
         analysis.survey()
-        heard = hear_guide(analysis, said_of=said_of)
+        heard = hear_guide(analysis, scene_leader=scene_leader)
     warnings = analysis.warnings(seen.frames, seen.damaged) + output.losses(seen.cut)
     warnings += ([] if heard is None else heard.warnings) + _told_of_form(job.output, *form)
     warnings += output.older_pictures()

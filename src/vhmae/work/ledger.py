@@ -40,10 +40,10 @@ class Ledger:
         """The ledger of a table."""
         return cls(table.with_name(f".{table.name}.asked.json"))
 
-    def asked_of(self, job: HarmonizeJob, said_of: HarmonizeJob | None) -> str:
+    def asked_of(self, job: HarmonizeJob, scene_leader: HarmonizeJob | None) -> str:
         """A digest of what is asked of an output now; paths count from the ledger's folder."""
         try:
-            return digest_of_asked(job, said_of, self._path.absolute().parent)
+            return digest_of_asked(job, scene_leader, self._path.absolute().parent)
         except InputError:  # the job itself says what is wrong with its guide
             return ""
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 
 from vhmae.arrays import Picture
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.listening import Came
 from vhmae.engine.pointing import DialFrames, Shown
 from vhmae.engine.rendering import FrameTransform, Released
+from vhmae.engine.stream_guide import Came
 from vhmae.errors import InputError, MissingForeground, counted
 from vhmae.guide.document import Guide
 from vhmae.video.cuts import FLASH_FRAMES
@@ -220,7 +220,7 @@ def came_among_neighbors(
         for one in frames:
             check()
             if one.payload == number and isinstance(one.change, FrameTransform):
-                came = harmonizer.listener.last
+                came = harmonizer.stream_guide.last
                 assert came is not None, "what is changed was heard"
                 return came
     raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")

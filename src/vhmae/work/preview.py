@@ -60,8 +60,8 @@ def preview(job: PreviewJob) -> dict[str, Any]:
             cover if side == "foreground" else one for side, one in zip(sides, own, strict=True)
         ]
         objects = [
-            {"object": thing, "side": side, **_numbers(before, after, one, other, moved)}
-            for thing, side, one, other, moved in zip(
+            {"object": object_number, "side": side, **_numbers(before, after, one, other, moved)}
+            for object_number, side, one, other, moved in zip(
                 analysis.objects, sides, own, others, levels, strict=True
             )
             if one.any()

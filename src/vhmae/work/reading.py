@@ -38,8 +38,8 @@ def read_whole(analysis: Analysis, advance: Callable[[int], None]) -> WholeRead:
     sources = analysis.sources
     fitted = [
         place
-        for place, thing in enumerate(analysis.objects)
-        if thing != BACKGROUND and analysis.reference is None
+        for place, object_number in enumerate(analysis.objects)
+        if object_number != BACKGROUND and analysis.reference is None
     ]
     bare: dict[int, int] = {}
     """The first frame of the shot, of each foreground that has shown no background in it so far."""

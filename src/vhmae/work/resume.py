@@ -29,12 +29,12 @@ from vhmae.work.waiting import Waiting
 
 
 def job_identity(
-    job: HarmonizeJob, harmonizer: Harmonizer, said_of: HarmonizeJob | None = None
+    job: HarmonizeJob, harmonizer: Harmonizer, scene_leader: HarmonizeJob | None = None
 ) -> dict[str, Any]:
     """What makes two runs the same work, to the last bit: options, input files (those that the
     guide was said of with them), weights, precision."""
     facts = _asked(job)
-    said = {} if said_of is None else said_of.inputs()
+    said = {} if scene_leader is None else scene_leader.inputs()
     inputs = job.inputs() | {f"guide's {name}": path for name, path in said.items()}
     for name, path in inputs.items():
         if name.endswith("guide"):
@@ -62,18 +62,18 @@ def _asked(job: HarmonizeJob) -> dict[str, str]:
     return {**facts, "guide": _digest([job.words.read().to_tree()])}
 
 
-def digest_of_asked(job: HarmonizeJob, said_of: HarmonizeJob | None, folder: Path) -> str:
+def digest_of_asked(job: HarmonizeJob, scene_leader: HarmonizeJob | None, folder: Path) -> str:
     """A digest of what is asked of a job, as far as it says what frames are written; what lies in
     its files is left out, and the machine.
 
     Args:
-        said_of: the job that its guide was said of.
+        scene_leader: the job that its guide was said of.
         folder: what paths count from, however they are written.
     Raises:
         InputError: for a guide that cannot be read.
     """
     here = {"threads", "device", "backend"}
-    told = "" if said_of is None else str(said_of.composite.absolute())
+    told = "" if scene_leader is None else str(scene_leader.composite.absolute())
     facts = {"said of": told, **_asked(with_absolute_paths(job)), "weights": job.weights}
     if (file := Path(job.weights)).is_file():
         stat = file.stat()

@@ -101,7 +101,7 @@ class Needed:
         index = ready.payload.timed.index
         if any(shot != ready.shot for shot, _ in self._shots):
             self._ended, self._shots = self.rows(), {}
-        for thing, harmonizer, cover, change, share in zip(
+        for object_number, harmonizer, cover, change, share in zip(
             self._analysis.objects,
             self._analysis.harmonizers,
             ready.covers,
@@ -111,11 +111,11 @@ class Needed:
         ):
             if change is None or not cover.any():
                 continue
-            told = harmonizer.listener.telling.at(ready.shot, index)
+            told = harmonizer.stream_guide.guide_changes.at(ready.shot, index)
             if told is not None:
                 assert isinstance(change, FrameTransform | KeepingChange), "of maps, as guides are"
                 change = change.with_added(-share * harmonizer.strength * told)
-            pixels, frames = self._shots.setdefault((ready.shot, thing), (ShotPixels(), []))
+            pixels, frames = self._shots.setdefault((ready.shot, object_number), (ShotPixels(), []))
             pixels.look_at(index, ready.payload.timed.image, cover, change, share)
             frames[:] = [frames[0] if frames else index, index]
 
@@ -123,18 +123,18 @@ class Needed:
         """For each shot and part: its frames, what it still needed in words and dials, and by how
         many levels."""
         return self._ended + [
-            {"shot": shot + 1, "object": thing, "first": frames[0], "last": frames[1]}
+            {"shot": shot + 1, "object": object_number, "first": frames[0], "last": frames[1]}
             | described(*pixels.both())
-            for (shot, thing), (pixels, frames) in sorted(self._shots.items())
+            for (shot, object_number), (pixels, frames) in sorted(self._shots.items())
         ]
 
     def joined(self, stream: Snapshot) -> Snapshot:
         """The harmonizers' memory, and what was seen, for :meth:`restore`."""
         numbers: list[list[Any]] = []
         arrays = dict(stream.arrays)
-        for (shot, thing), (pixels, frames) in self._shots.items():
+        for (shot, object_number), (pixels, frames) in self._shots.items():
             seen, arrays[f"needed{len(numbers)}"] = pixels.state()
-            numbers.append([shot, thing, [*frames], seen])
+            numbers.append([shot, object_number, [*frames], seen])
         needed = {"ended": self._ended, "shots": numbers}
         return Snapshot({**stream.numbers, "needed": needed}, arrays)
 
@@ -142,9 +142,9 @@ class Needed:
         """Go on from :meth:`joined`."""
         needed = stream.numbers["needed"]
         self._ended = needed["ended"]
-        for at, (shot, thing, frames, seen) in enumerate(needed["shots"]):
+        for at, (shot, object_number, frames, seen) in enumerate(needed["shots"]):
             pixels = ShotPixels.restored(seen, stream.arrays[f"needed{at}"])
-            self._shots[shot, thing] = pixels, frames
+            self._shots[shot, object_number] = pixels, frames
 
 
 def described(before: Array, after: Array) -> dict[str, Any]:

@@ -337,40 +337,40 @@ def check_composite(job: AnalysisJob) -> VideoInfo:
     return info
 
 
-def check_guide(sources: Sources, said_of: AnalysisJob | None = None) -> Guide:
+def check_guide(sources: Sources, scene_leader: AnalysisJob | None = None) -> Guide:
     """What a job's person says, checked before the work.
 
     Args:
-        said_of: the job whose frames the guide names, where that is another shot of the scene.
+        scene_leader: the job whose frames the guide names, where that is another shot of the scene.
     Raises:
         InputError: for what no guide can say, and places, frames or objects that there are not.
     """
     words = sources.job.words
-    guide = said_in(sources.job, said_of)
-    if said_of is None:
+    guide = said_in(sources.job, scene_leader)
+    if scene_leader is None:
         check_fits(guide, sources)
         return guide
     own = dataclasses.replace(words, guide=None).read()
     if own.points:
         raise InputError(
             f"point 1 ({own.points[0].words()}) is said of {sources.job.composite}, but `guide` "
-            f"{words.guide} of {said_of.composite}: put the point into a guide of its own",
+            f"{words.guide} of {scene_leader.composite}: put the point into a guide of its own",
         )
     return guide
 
 
-def said_in(job: AnalysisJob, said_of: AnalysisJob | None = None) -> Guide:
+def said_in(job: AnalysisJob, scene_leader: AnalysisJob | None = None) -> Guide:
     """What a job's person says, with the colors of places that the reference shows.
 
     Args:
-        said_of: as of :func:`check_guide`: its reference is meant.
+        scene_leader: as of :func:`check_guide`: its reference is meant.
     Raises:
         InputError: for what no guide can say, and places that the reference does not have.
     """
     guide = job.words.read()
     if all(point.to_picture == "composite" for point in guide.points):
         return guide
-    still = (said_of or job).reference
+    still = (scene_leader or job).reference
     return from_reference(guide, None if still is None else read_still(still))
 
 

@@ -53,7 +53,7 @@ def _heard(words: list[_Word], index: float) -> list[_Word]:
     ]
 
 
-class Telling:
+class GuideChanges:
     """Changes that are added to the overall maps of shots: the last word takes over from those
     before it without a step."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.app.page import Page, app_of, maps_of, picture_of, shaded, waited
 from tests.support.scenes import moving_scene, write_video
-from vhmae.app.hearing import Hearer, Part
+from vhmae.app.clip_guide import ClipGuide, Part
 from vhmae.app.looks import Look, Looks
 from vhmae.app.maps import Answered
 from vhmae.app.refusals import Refused
@@ -58,7 +58,7 @@ def told_by_files(folder: Path, weights: Path, guide: dict[str, Any], **more: An
     analysis = open_analysis(job)
     heard = hear_guide(analysis)
     assert heard is not None
-    return analysis.harmonizers[0].listener.telling.at(0, 0), heard.points, job
+    return analysis.harmonizers[0].stream_guide.guide_changes.at(0, 0), heard.points, job
 
 
 @pytest.mark.parametrize(
@@ -285,10 +285,10 @@ def test_takes_are_those_of_the_command(
 def test_takes_of_a_clip_that_is_being_closed_are_refused(
     page: Page, clip: str, tmp_path: Path
 ) -> None:
-    hearer = page.app.projects.get(clip).clip.hearer
-    hearer = dataclasses.replace(hearer, looks=Looks(tmp_path))
+    clip_guide = page.app.projects.get(clip).clip.clip_guide
+    clip_guide = dataclasses.replace(clip_guide, looks=Looks(tmp_path))
     with pytest.raises(Refused, match="still being opened"):
-        hearer.takes(Guide(), 0, 1, 6, (1.0,))
+        clip_guide.takes(Guide(), 0, 1, 6, (1.0,))
 
 
 def test_the_rendered_frame_heeds_the_saved_guide(page: Page, clip: str) -> None:
@@ -342,7 +342,7 @@ def test_what_was_heard_before_the_survey_is_heard_anew(
 
     monkeypatch.setattr(Analysis, "survey_lazily", held)
     told: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(page.app.house, "tell", lambda name, tree: told.append((name, tree)))
+    monkeypatch.setattr(page.app.context, "tell", lambda name, tree: told.append((name, tree)))
     files = {"composite": "sub/long.mkv", "masks": ["sub/long_mask.mkv"]}
     pictures, masks = moving_scene(80, 96, 64)
     pictures[40:] = pictures[40:] // 2  # what comes later is another light
@@ -374,7 +374,7 @@ def test_choices_of_another_object_are_no_error_where_the_background_moves_alone
     pixels = np.zeros((8, 8, 3), np.uint8)
     nothing = np.zeros((3, 10), np.float32), np.zeros((2, 2, 3, 4), np.float32)
     look = Look(pixels, (pixels[..., 0],), (Answered(FrameTransform(*nothing)),))
-    hearer = Hearer(
+    clip_guide = ClipGuide(
         info=SimpleNamespace(width=8, height=8, frames=5, turned=0),  # type: ignore[arg-type]
         objects=2,
         parts=(Part(BACKGROUND, Side("background", True)),),
@@ -388,7 +388,7 @@ def test_choices_of_another_object_are_no_error_where_the_background_moves_alone
     )
     choice = {"frame": 0, "round": 1, "of": 6, "chosen": 2, "object": 2}
     guide = guide_from({"schema": 1, "choices": [choice]}, "guide")
-    sound, _, errors = hearer.sound(guide)
+    sound, _, errors = clip_guide.sound(guide)
     assert (sound.choices, errors) == (guide.choices, [])
 
 

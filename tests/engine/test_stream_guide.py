@@ -19,11 +19,11 @@ from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.settings import Kept
 from vhmae.engine.sight import thumbnail_of
 from vhmae.errors import InputError
+from vhmae.guide.changes import GuideChanges
 from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import Dials
 from vhmae.guide.document import Choice, Guide, Point
 from vhmae.guide.prior import Prior
-from vhmae.guide.telling import Telling
 
 SURE = Prior(np.eye(SIZE), np.ones(1), np.ones(1))
 FRAMES, MASKS = moving_scene(1, 48, 32)
@@ -153,11 +153,11 @@ def test_a_new_guide_takes_the_place_of_one_of_another_scope(before: str, after:
 
 
 def test_another_guide_leaves_no_word_to_all_behind() -> None:
-    told = Telling()
+    told = GuideChanges()
     told.say(np.ones(SIZE))
     told.say(np.zeros(SIZE), None, 10, but=3)
     told.say(np.full(SIZE, 2.0), 3, 10)
-    again = Telling()
+    again = GuideChanges()
     again.restore(*told.state())
     for one in (told, again):
         for shot, middle, end in ((2, 0.52, 0.0), (3, 1.48, 2.0)):
@@ -179,9 +179,9 @@ def test_dials_are_fitted_in_each_shot_of_its_own() -> None:
         change = ready[0].change
         assert isinstance(change, FrameTransform)
         changes.append(change.overall)
-    assert own.listener.decisions.keys() == {0, 1}
+    assert own.stream_guide.decisions.keys() == {0, 1}
     assert np.array_equal(changes[0], changes[1])
-    assert len(own.listener._shown) == 1
+    assert len(own.stream_guide._shown) == 1
 
 
 def test_a_first_frame_that_is_called_a_cut_begins_no_second_shot() -> None:
@@ -208,7 +208,7 @@ def test_a_fade_takes_nothing_from_the_word_and_is_told(monkeypatch: pytest.Monk
     run(plain, 1)
     monkeypatch.setattr(own._fading, "shown", lambda shot, index: 0.25)
     run(own, 1)
-    rows = [one.listener.decisions[0] for one in (plain, own)]
+    rows = [one.stream_guide.decisions[0] for one in (plain, own)]
     assert np.array_equal(rows[0].change, rows[1].change)
     came, got, faded = rows[0].points[0].composite, rows[0].points[0].got, rows[1].points[0].got
     assert faded - came == pytest.approx(0.25 * (got - came), abs=1e-6)
@@ -219,7 +219,7 @@ def test_what_came_out_is_told_with_what_is_kept(keep: tuple[Kept, ...]) -> None
     own = live(keep=keep)
     own.guide(gray_at(0), SURE)
     out = run(own, 1)[0]
-    (row,) = own.listener.decisions[0].points
+    (row,) = own.stream_guide.decisions[0].points
     shown = disk_mean(out, (X, Y), MASK)
     assert row.got == pytest.approx(shown, abs=0.02)
     assert np.abs(row.got - 0.5).max() > 0.04  # as gray as was asked it is not
@@ -230,10 +230,10 @@ def test_points_wait_for_the_frame_that_they_take_after() -> None:
     point = Point(kind="match", at=(X, Y), frame=2, to=(2.0, 2.0), to_frame=6)
     own.guide(Guide(points=(point,)), SURE)
     run(own, 6)
-    assert own.listener.unheard == [6]
-    assert not own.listener.decisions
+    assert own.stream_guide.unheard == [6]
+    assert not own.stream_guide.decisions
     run(own, 1)
-    assert own.listener.decisions[0].points[0].number == 1
+    assert own.stream_guide.decisions[0].points[0].number == 1
 
 
 def test_a_place_outside_the_mask_is_refused_when_its_frame_comes() -> None:
@@ -275,7 +275,7 @@ def test_what_was_taken_back_stays_so_in_the_next_stream(said: Guide) -> None:
 
 
 def test_words_that_are_over_are_forgotten() -> None:
-    told, change = Telling(), np.zeros(SIZE)
+    told, change = GuideChanges(), np.zeros(SIZE)
     told.say(np.ones(SIZE), 3, 0.0)
     for frame in range(0, 1000, 10):
         told.say(change + frame, None, float(frame))

@@ -48,13 +48,13 @@ Decisions = dict[int, dict[int | None, Decision]]
 class Part:
     """A part of the composite that moves."""
 
-    thing: int
+    object_number: int
     """Number of an object, or ``BACKGROUND``."""
     side: Side
 
 
 @dataclasses.dataclass(frozen=True)
-class Hearer:
+class ClipGuide:
     """What is known of a clip, for guides to be heard."""
 
     info: VideoInfo
@@ -97,9 +97,9 @@ class Hearer:
 
     def _is_wordless(self, guide: Guide, place: int) -> bool:
         """Whether nothing but dials is said of a part."""
-        thing = max(self.parts[place].thing, 1)
+        object_number = max(self.parts[place].object_number, 1)
         named = [one.object for one in guide.points] + [one.object for one in guide.choices]
-        return thing not in named
+        return object_number not in named
 
     def _turns_all(self, guide: Guide, place: int) -> bool:
         """Whether dials turn all shots of a part, each in colors of its own."""
@@ -121,7 +121,7 @@ class Hearer:
     def things(self) -> int:
         """Objects of which something can be said: of the background, where it moves alone, is said
         what is said of the first one."""
-        return 1 if self.parts[0].thing == BACKGROUND else self.objects
+        return 1 if self.parts[0].object_number == BACKGROUND else self.objects
 
     def strengths(self, strength: float, move: Move) -> tuple[float, ...]:
         """How far each part goes.
@@ -149,15 +149,15 @@ class Hearer:
         rows: list[dict[str, Any]] = []
         changes = []
         for place, by_shot in decisions.items():
-            thing = self.parts[place].thing
+            object_number = self.parts[place].object_number
             for shot, decision in by_shot.items():
                 known = decision.covariance.tolist() if covariance else None
                 change = decision.change.tolist()
-                told = {"object": thing, "shot": shot, "change": change}
+                told = {"object": object_number, "shot": shot, "change": change}
                 changes.append({**told, "deviation": known})
-                rows += guided_rows(decision, sound, thing, shot)
+                rows += guided_rows(decision, sound, object_number, shot)
         for row in meeting(rows):
-            place = [part.thing for part in self.parts].index(row["object"])
+            place = [part.object_number for part in self.parts].index(row["object"])
             row["goal"] = self._goal(sound.points[row["point"] - 1], place)
             row["point"] = numbers[row["point"] - 1]
         return {
@@ -216,11 +216,11 @@ class Hearer:
         """Whether words are about either side: one of them may be away."""
         return len({part.side.of for part in self.parts}) > 1
 
-    def _check_look(self, frame: int, thing: int) -> None:
+    def _check_look(self, frame: int, object_number: int) -> None:
         look = self.looks.get(frame)
         if look is not None and look.trouble is not None:
             raise InputError(look.trouble)
-        if look is not None and look.answers[thing - 1] is None:
+        if look is not None and look.answers[object_number - 1] is None:
             raise InputError(f"frame {frame} has no foreground; name another")
 
     def _check_heard(self, point: Point, number: int, shots: str) -> None:
@@ -232,7 +232,7 @@ class Hearer:
                 stored,
                 number,
                 part.side,
-                max(part.thing, 1),
+                max(part.object_number, 1),
                 self._seeing(place),
             )
             if said is None:
@@ -286,7 +286,7 @@ class Hearer:
                 decide_shots,
                 self.prior,
                 show=self._seeing(place),
-                thing=max(part.thing, 1),
+                object_number=max(part.object_number, 1),
                 strength=1.0 if strengths is None else strengths[place],
                 keep=keep,
                 came=looked,
@@ -356,7 +356,7 @@ class Hearer:
                 prior = Prior(decision.remaining, np.ones(1), np.ones(1))
             found = diagnosis_of(*both, prior, strength)
             row = {
-                "object": part.thing,
+                "object": part.object_number,
                 "shot": shot,
                 "dials": {name: found.pop(name) for name in DIALS},
                 "deviations": None,
@@ -396,25 +396,25 @@ class Hearer:
         own.look_at(frame, shot, place, _planes(look), look.mattes[place], answer)
         return own.both(shot, place, said, strength, keep)
 
-    def colors(self, frame: int, thing: int) -> Array:
+    def colors(self, frame: int, object_number: int) -> Array:
         """The colors of an object that dials and takes are fitted in, (P, 3) in [0, 1].
 
         Raises:
             InputError: where nothing can be said of the frame.
         """
-        self._check_object(thing)
-        self._check_look(frame, thing)
-        shown = self._shown(frame, thing - 1)
+        self._check_object(object_number)
+        self._check_look(frame, object_number)
+        shown = self._shown(frame, object_number - 1)
         return foreground_colors(shown.frame, shown.matte)
 
-    def _check_object(self, thing: int) -> None:
-        if not 1 <= thing <= self.things:
-            raise Refused("server.no-object", object=thing, objects=self.things)
+    def _check_object(self, object_number: int) -> None:
+        if not 1 <= object_number <= self.things:
+            raise Refused("server.no-object", object=object_number, objects=self.things)
 
     # --- takes
 
     def takes(
-        self, guide: Guide, frame: int, thing: int, count: int, strengths: Sequence[float]
+        self, guide: Guide, frame: int, object_number: int, count: int, strengths: Sequence[float]
     ) -> dict[str, Any]:
         """The next round of takes of a frame, as ``POST takes`` tells it.
 
@@ -422,31 +422,33 @@ class Hearer:
             InputError: where nothing can be said of the frame.
             Refused: where its look is gone: the clip is being closed, or opened anew.
         """
-        self._check_object(thing)
-        self._check_look(frame, thing)
+        self._check_object(object_number)
+        self._check_look(frame, object_number)
         sound = self.sound(guide)[0]
-        made = [one for one in sound.choices if (one.frame, one.object) == (frame, thing)]
+        made = [one for one in sound.choices if (one.frame, one.object) == (frame, object_number)]
         shot = self.shot_of(frame)
         asked = Choice(
             chosen=1,
             frame=frame,
             round=len(made) + 1,
             of=count,
-            object=thing,
+            object=object_number,
             after_points=len(sound.points),
         )
         rows = []
         for number in range(1, count + 1):
             choice = dataclasses.replace(asked, chosen=number)
             said = dataclasses.replace(sound, choices=(*sound.choices, choice))
-            decision = in_shot(self.decide(said, shot=shot)[thing - 1], shot)
+            decision = in_shot(self.decide(said, shot=shot)[object_number - 1], shot)
             if decision is None:
                 raise Refused("server.not-yet")
             word = decision.word
             assert word is not None, "a choice has a word"
             # In the whole guide points have other numbers than in what is sound of it.
             stored = dataclasses.replace(choice, after_points=len(guide.points))
-            both = self._both(frame, shot, thing - 1, decision, strengths[thing - 1], ())
+            both = self._both(
+                frame, shot, object_number - 1, decision, strengths[object_number - 1], ()
+            )
             levels = 0.0 if both is None else LEVELS * float(np.abs(both[1] - both[0]).mean())
             rows.append(
                 {
@@ -458,7 +460,7 @@ class Hearer:
                     "mean_change": round(levels, 3),
                 }
             )
-        return {"frame": frame, "object": thing, "round": asked.round, "takes": rows}
+        return {"frame": frame, "object": object_number, "round": asked.round, "takes": rows}
 
 
 def in_shot(by_shot: Mapping[int | None, Decision], shot: int) -> Decision | None:

@@ -1,7 +1,7 @@
 """A guide heard while frames come: each word acts from the frame that it names on.
 
 What is said of a shot's first frame holds for all of the shot; what is said of a later one is
-blended in (``guide.telling``), so that no word makes a step.
+blended in (``guide.changes``), so that no word makes a step.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.settings import Kept
 from vhmae.errors import InputError
+from vhmae.guide.changes import GuideChanges
 from vhmae.guide.colors import SIZE
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Guide
 from vhmae.guide.prior import Prior
-from vhmae.guide.telling import Telling
 
 Look = Callable[[Any], tuple[Array, Array]]
 """Payload -> its frame (H, W, 3) RGB as shown, and its matte (H, W)."""
@@ -41,7 +41,7 @@ class Came(NamedTuple):
     """How much of its change the frame is given."""
 
 
-class Listener:
+class StreamGuide:
     """A guide, and what of it has been heard."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Listener:
         guide: Guide,
         prior: Prior | None,
         look: Look,
-        telling: Telling,
+        guide_changes: GuideChanges,
         strength: float = 1.0,
         keep: Sequence[Kept] = (),
         side: Side | None = None,
@@ -58,14 +58,14 @@ class Listener:
 
         Args:
             prior: a guide that says something needs one.
-            telling: is told what follows.
+            guide_changes: is told what follows.
             strength, keep: what is done to answer and change, for reports.
             side: whose frames these are; None is the foreground's, which moves alone.
         """
         self.guide = guide
         self.prior = prior
         self.look = look
-        self.telling = telling
+        self.guide_changes = guide_changes
         self.strength = strength
         self.keep = keep
         self.side = side or Side()
@@ -75,9 +75,9 @@ class Listener:
         """The stream ends; what came of it is forgotten when another one begins."""
         self._ended = True
         if self.guide:  # it is heard again, word by word
-            self.telling.clear()
+            self.guide_changes.clear()
         else:
-            self.telling.restart()
+            self.guide_changes.restart()
 
     def _forget(self) -> None:
         self._ended = False
@@ -94,7 +94,7 @@ class Listener:
         """Numbers of the frames that are named and have not come, or show no foreground."""
         return [frame for frame in self.guide.frames if frame not in self._shown]
 
-    def take_over(self, before: Listener, released: int) -> None:
+    def take_over(self, before: StreamGuide, released: int) -> None:
         """Go on in the place of another listener.
 
         Args:
@@ -126,10 +126,10 @@ class Listener:
         gone = before.decisions.keys() - found.keys()
         if None in gone:
             but = last.shot if last.shot in found else None
-            self.telling.say(np.zeros(SIZE), None, released - 1, but)
+            self.guide_changes.say(np.zeros(SIZE), None, released - 1, but)
         elif None not in found:
             for shot in gone:
-                self.telling.say(np.zeros(SIZE), shot, released - 1)
+                self.guide_changes.say(np.zeros(SIZE), shot, released - 1)
 
     def hear(
         self, index: int, payload: Any, answer: FrameTransform, shot: int, share: float = 1.0
@@ -178,9 +178,9 @@ class Listener:
         self.decisions |= found
         everywhere = found.get(None)
         if everywhere and not (said and np.array_equal(said.change, everywhere.change)):
-            self.telling.say(everywhere.change, None, begin, shot if shot in found else None)
+            self.guide_changes.say(everywhere.change, None, begin, shot if shot in found else None)
         if shot in found:
-            self.telling.say(found[shot].change, shot, begin)
+            self.guide_changes.say(found[shot].change, shot, begin)
         return found
 
     # --- what a stopped run needs to go on
@@ -189,7 +189,7 @@ class Listener:
         """What was heard, but for the guide itself: numbers for JSON, and arrays."""
         if self._ended:
             self._forget()
-        told, changes = self.telling.state()
+        told, changes = self.guide_changes.state()
         numbers: dict[str, Any] = {
             "told": told,
             "shown": [[index, one.shot, one.share] for index, one in self._shown.items()],
@@ -213,7 +213,7 @@ class Listener:
         """Go on from :meth:`state`; of the frame that came last, its shot alone is known."""
         self._forget()
         changes = [arrays[f"told{at}"] for at in range(len(numbers["told"]))]
-        self.telling.restore(numbers["told"], changes)
+        self.guide_changes.restore(numbers["told"], changes)
         self._first = dict(numbers["first"])
         for index, shot, share in numbers["shown"]:
             frame, matte, overall, local = (
