@@ -124,9 +124,10 @@ def main() -> None:
                     frames.shape[2:0:-1],
                     interpolation=cv2.INTER_AREA,
                 )
+                # The mean of 25 frames.
                 noisy = np.clip(plate + rng.normal(0.0, NOISE / 5.0, plate.shape), 0, 255).astype(
                     np.uint8
-                )  # the mean of 25 frames
+                )
                 frames, maker = on_plate(frames, masks, plate, rng), CleanPlate(noisy)
             row = {
                 "with": way,

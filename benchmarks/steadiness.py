@@ -32,9 +32,8 @@ WAYS = ("frame by frame", "fast", "balanced", "best")
 def way_of(name: str, weights: str) -> tuple[Callable[[Array, Array], Array], int]:
     """A way to harmonize a clip, and the patches in a row of the network's frames."""
     quality: Any = "balanced" if name == "frame by frame" else name
-    harmonizer = Harmonizer.from_pretrained(
-        weights, quality=quality, cut_detection=False
-    )  # the sets' samples are one shot each
+    # The sets' samples are one shot each.
+    harmonizer = Harmonizer.from_pretrained(weights, quality=quality, cut_detection=False)
 
     def whole(frames: Array, masks: Array) -> Array:
         return np.stack(list(harmonizer.harmonize(frames, masks)))

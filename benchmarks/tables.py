@@ -186,9 +186,8 @@ def one_look_table() -> str:
         "|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["method"] for row in rows):
-        cells = [
-            row["ratio"] for row in rows if row["method"] == name
-        ]  # val-one, swapped, val-two, swapped
+        # Val-one, swapped, val-two, swapped.
+        cells = [row["ratio"] for row in rows if row["method"] == name]
         lines.append(f"| {name} | " + " | ".join(f"{ratio:.3f}" for ratio in cells) + " |")
     return "\n".join(lines)
 

@@ -91,9 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(getattr(signal, name), _interrupt)
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # names that a terminal cannot show are no failure
+        # Names that a terminal cannot show are no failure.
+        sys.stdout.reconfigure(errors="backslashreplace")
     # What is damaged is told in one line; OpenCV would print its own of each such picture.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     args: Any = None
@@ -173,9 +172,8 @@ def _said() -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or the interpreter fails at its end
+        # Or the interpreter fails at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

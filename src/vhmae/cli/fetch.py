@@ -60,9 +60,8 @@ def _fetch(address: str, folder: Path) -> Path:
     if not name:
         raise InputError(f"{address}: names no file; give the address of a video")
     quoted = parts._replace(path=urllib.parse.quote(parts.path, safe="/%:@+,;=~!$&'()*")).geturl()
-    opener = (
-        urllib.request.OpenerDirector()
-    )  # http and https alone: a redirection to another protocol is no way out
+    # Http and https alone: a redirection to another protocol is no way out.
+    opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
         urllib.request.HTTPHandler,

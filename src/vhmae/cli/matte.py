@@ -34,6 +34,6 @@ def _matte(args: Any) -> None:
         made = " and ".join(str(path) for path in (job.output, job.foreground) if path is not None)
         print(
             f"{made}: {counted(report['frames'], 'frame')} in {report['seconds']:.1f} s, "
-            f"foreground "
+            "foreground "
             f"{100 * report['foreground_ratio']:.0f} %"
         )

@@ -62,9 +62,8 @@ def write_cube(lut: Table, path: Path) -> None:
     """Write a .cube file that Resolve, Premiere, Nuke and ffmpeg load (red fastest, domain 0 to
     1)."""
     table = np.asarray(lut.table)
-    title = (
-        " ".join(lut.name.replace('"', "'").split()).encode("ascii", "replace").decode()
-    )  # all that readers agree on
+    # All that readers agree on.
+    title = " ".join(lut.name.replace('"', "'").split()).encode("ascii", "replace").decode()
     domain = "DOMAIN_MIN 0.0 0.0 0.0\nDOMAIN_MAX 1.0 1.0 1.0\n"
     header = f'TITLE "{title}"\nLUT_3D_SIZE {len(table)}\n{domain}'
     rows = "\n".join(

@@ -66,9 +66,8 @@ def apply_luts(rgb: Tensor, tables: Tensor) -> Tensor:
         (B, P, 3), not clipped.
     """
     batch, points, _ = rgb.shape
-    grid = (rgb.clamp(0.0, 1.0) * 2.0 - 1.0).reshape(
-        batch, 1, 1, points, 3
-    )  # x is red, the fastest axis
+    # X is red, the fastest axis.
+    grid = (rgb.clamp(0.0, 1.0) * 2.0 - 1.0).reshape(batch, 1, 1, points, 3)
     volume = tables.permute(0, 4, 1, 2, 3)  # (B, 3, blue, green, red)
     found = functional.grid_sample(
         volume, grid, mode="bilinear", padding_mode="border", align_corners=True

@@ -188,9 +188,8 @@ def set_statistics(colors: Tensor) -> Tensor:
         colors: (B, P, 3) in [0, 1].
     Returns:
         (B, STATISTICS): moments of RGB and of log(RGB + 0.03); quantiles of RGB, two log chromas,
-            saturation and luma;
-        chromas, saturation and share in four luma bands, with the two chromas' deviations; clipped
-        shares.
+        saturation and luma; chromas, saturation and share in four luma bands, with the two chromas'
+        deviations; clipped shares.
     """
     log = (colors + _LOG_OFFSET).log()
     chroma = torch.stack(

@@ -30,9 +30,8 @@ def luma_of(rgb: Tensor) -> Tensor:
 
 @remembered
 def _luma_weights(device: torch.device, dtype: torch.dtype) -> Tensor:
-    return torch.tensor(
-        [0.299, 0.587, 0.114], device=device, dtype=dtype
-    )  # made once: a GPU would wait for each copy
+    # Made once: a GPU would wait for each copy.
+    return torch.tensor([0.299, 0.587, 0.114], device=device, dtype=dtype)
 
 
 def luma_basis(rgb: Tensor) -> Tensor:

@@ -389,9 +389,8 @@ class Harmonizer(Stepping):
             self._window.forget_waiting()
         self._last_key = None if cut or self._cuts.began_lit else self._last_key
         self._fading.see(self._shot, self._index, small)
-        foreground = bool(matte[::8].any()) or bool(
-            matte.any()
-        )  # most mattes tell at the first look
+        # Most mattes tell at the first look.
+        foreground = bool(matte[::8].any()) or bool(matte.any())
         background = foreground and (self._reference is not None or shows_background(matte))
         # A frame that cannot be a key frame leaves that to the next one.
         blinded = self.cut_detection and self._cuts.blinded

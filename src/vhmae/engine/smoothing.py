@@ -31,9 +31,8 @@ def smoothed(
 
     The overall map takes Gaussian weights, which fall to nothing ``reach`` frames ahead, where
     estimates come into sight: they would come in with a step. The local maps follow the subject, so
-        they take a triangle as wide as a window
-    on either side: it evens out whatever depends on a frame's place in its window, which a still
-        picture would show.
+    they take a triangle as wide as a window on either side: it evens out whatever depends on a
+    frame's place in its window, which a still picture would show.
     """
     places = np.array([estimate.index for estimate in estimates], dtype=float)
     distance = np.abs(places - index)

@@ -22,8 +22,8 @@ def foreground_colors(frame: Frame, matte: UnitMatte) -> Frame:
         frame: (H, W, 3) uint8 RGB.
         matte: (H, W) float32 in [0, 1].
     Returns:
-        (H, W, 3) uint8: the frame itself where the matte is 0 or 1, except for colors that run out
-            from there.
+        (H, W, 3) uint8: the frame itself where the matte is 0 or 1, but for colors that the edge
+        lends to what is transparent beside it.
     """
     box = _box_around(matte)
     if box is None:

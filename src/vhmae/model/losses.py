@@ -104,14 +104,12 @@ def patch_balancing_loss(
     Args:
         harmonized: (B, T, 3, H, W) in [0, 1], background pasted back.
         variant: ``total`` is the paper's, over all neighbors; ``border`` counts pairs across patch
-            borders only;
-            ``target`` takes the difference to the target's gradients, so that texture costs
-            nothing.
+            borders only; ``target`` takes the difference to the target's gradients, so that texture
+            costs nothing.
         target: (B, T, 3, H, W), for ``target``.
     Returns:
         Scalar, mean over the batch: the squared differences summed, over T N^2 as in Eq. 1
-            (``mean``: those of a patch, averaged over
-        patches) or over T (``literal``).
+        (``mean``: those of a patch, averaged over patches) or over T (``literal``).
     """
     if harmonized.ndim != 5:
         raise ShapeError(f"expected frames (B, T, 3, H, W), got {tuple(harmonized.shape)}")

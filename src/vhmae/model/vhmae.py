@@ -84,9 +84,8 @@ class VHMAE(nn.Module):
         self.config = config
         self.packed = True
         """Whether the encoder runs over the visible tokens alone, on a CPU; False is the key-masked
-        reference. A GPU takes that in any
-        case: its kernels are faster on whole rows than on samples of all lengths, one after the
-            other."""
+        reference. A GPU takes that in any case: its kernels are faster on whole rows than on
+        samples of all lengths, one after the other."""
         patch_dim = 3 * config.patch_size**2
         dim, decoder_dim = config.embed_dim, config.decoder_dim
         self.embed = nn.Linear(patch_dim, dim)
@@ -304,9 +303,8 @@ class VHMAE(nn.Module):
     ) -> Tensor:
         """Decode scene, visible and mask tokens together: (B, 1 + L, D)."""
         position = position_code(*shape, self.config.decoder_dim, tokens.device)
-        position = torch.cat(
-            [torch.zeros_like(position[:1]), position]
-        )  # the scene token has no place
+        # The scene token has no place.
+        position = torch.cat([torch.zeros_like(position[:1]), position])
         embedded = self.to_decoder(tokens) + position
         if look is not None and self.look_to_decoder is not None:
             # The look joins the mask tokens and the scene token; the background needs no

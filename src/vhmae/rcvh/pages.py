@@ -79,9 +79,8 @@ def _add_routes(app: FastAPI, pages: Pages, review: Review, admission: Admission
         file = review.folder / VIDEOS / f"{name}.mp4"
         if not file.exists():
             raise HTTPException(404, "its video is gone")
-        headers = {
-            "cache-control": "private, no-cache"
-        }  # every set has a 00000: what is kept is asked for again by its tag
+        # Every set has a 00000: what is kept is asked for again by its tag.
+        headers = {"cache-control": "private, no-cache"}
         return FileResponse(file, media_type="video/mp4", headers=headers)
 
     @app.get("/api/composites")

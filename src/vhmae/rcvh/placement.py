@@ -157,9 +157,8 @@ def _draw_spot(
     )
     tall = scale * (bottom - top)
     lowest = height - scale * silhouette.height  # the frame's lower border at the picture's
-    headroom = (
-        rng.uniform(-0.03, 0.12) * height - scale * top
-    )  # its upper end, faces as a rule, a little below the picture's border
+    # Its upper end, faces as a rule, a little below the picture's border.
+    headroom = rng.uniform(-0.03, 0.12) * height - scale * top
     if cut["bottom"]:
         kind, y = "close-up", max(lowest, headroom)
         if cut["top"]:

@@ -73,7 +73,6 @@ def draw_shares(report: dict[str, Any], path: Path) -> None:
     )
     axes.set_xlabel(people, fontsize=8)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="Glyph .* missing"
-        )  # the tables have every name as it is written
+        # The tables have every name as it is written.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -185,9 +185,8 @@ def _add_organizing(
     def admin(request: Request, token: str = "") -> Response:
         if token:
             if admission.admit(request, token):
-                return RedirectResponse(
-                    f"{prefix}/admin", 303
-                )  # so that the token leaves the address
+                # So that the token leaves the address.
+                return RedirectResponse(f"{prefix}/admin", 303)
             raise HTTPException(401, "this token is not the study's")
         if not admission.is_in(request):
             explanation = "vhmae study serve prints the token where it is started."

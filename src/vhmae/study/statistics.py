@@ -37,9 +37,10 @@ def bootstrap(
         Shares (resamples, M, M) as of :func:`rank_shares`, and mean ranks (resamples, M).
     """
     people = int(who.max()) + 1
+    # How often each is drawn.
     draws = np.random.default_rng(seed).multinomial(
         people, np.full(people, 1.0 / people), size=resamples
-    )  # how often each is drawn
+    )
     counts = np.zeros((people, ranks.shape[1], ranks.shape[1]))
     hot = ranks[..., None] == np.arange(1, ranks.shape[1] + 1)
     np.add.at(counts, who, hot)
@@ -101,9 +102,8 @@ def plackett_luce(ranks: Array, steps: int = 50_000, tolerance: float = 1e-9) ->
     """
     methods = ranks.shape[1]
     orders = np.argsort(ranks, axis=1)  # (R, M): best first
-    wins = np.full(
-        methods, 0.5 * (methods - 1)
-    )  # how often a method was chosen among those left; the last one is no choice
+    # How often a method was chosen among those left; the last one is no choice.
+    wins = np.full(methods, 0.5 * (methods - 1))
     np.add.at(wins, orders[:, :-1], 1.0)
     strength = np.full(methods, 1.0 / methods)
     for _ in range(steps):
@@ -112,9 +112,8 @@ def plackett_luce(ranks: Array, steps: int = 50_000, tolerance: float = 1e-9) ->
             :, ::-1
         ]  # (R, M): total strength of those not chosen yet
         terms = np.cumsum(1.0 / left[:, :-1], axis=1)
-        terms = np.concatenate(
-            [terms, terms[:, -1:]], axis=1
-        )  # the last method takes part in every choice
+        # The last method takes part in every choice.
+        terms = np.concatenate([terms, terms[:, -1:]], axis=1)
         pairs = 1.0 / (strength[:, None] + strength)
         denominators = pairs.sum(axis=1) - pairs.diagonal()
         np.add.at(denominators, orders, terms)

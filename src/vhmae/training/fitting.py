@@ -161,9 +161,8 @@ def gradient_norms(
 
 def make_optimizer(stage: TrainingStage, model: nn.Module) -> torch.optim.Optimizer:
     """AdamW; biases, norms and tokens without decay, as MAE is trained (docs/paper.md)."""
-    model.zero_grad(
-        set_to_none=True
-    )  # gradients of what is frozen now would still count when clipping
+    # Gradients of what is frozen now would still count when clipping.
+    model.zero_grad(set_to_none=True)
     groups: list[dict[str, object]] = []
     for trained in stage.trained():
         for parameter in trained.parameters.values():

@@ -19,9 +19,10 @@ def split_dev(
     if not keep:
         return packs, packs[0].subset(set())
     if dev_list is None:
+        # All objects of a video go together.
         video_of = {
             name: source_group(name.partition("/")[0], packs[0].together) for name in packs[0].names
-        }  # all objects of a video go together
+        }
         kept = set(sorted(set(video_of.values()))[::DEV_EVERY])
         dev = {name for name, video in video_of.items() if video in kept}
         if len(dev) == len(video_of):

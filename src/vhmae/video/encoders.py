@@ -268,9 +268,8 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
         formats = [name for name in formats if name.startswith("yuvj")]
     if encoder in _RGB_PICTURES:
         formats = [name for name in formats if "yuv" not in name]
-    own = (
-        "rgba" if source.pixel_format == "pal8" else source.pixel_format
-    )  # no palette is made for new colors
+    # No palette is made for new colors.
+    own = "rgba" if source.pixel_format == "pal8" else source.pixel_format
     if not formats or own in formats:
         return own
     if _is_rgb(source) and encoder in _X26X and not (source.width % 2 or source.height % 2):

@@ -197,9 +197,8 @@ class SegmentedWriter(FrameWriter):
         assert self._joined is not None
         try:
             self._joined.finish()
-            self.folder.replace(
-                self._done
-            )  # a run that is killed from here on leaves nothing to go on from
+            # A run that is killed from here on leaves nothing to go on from.
+            self.folder.replace(self._done)
             shutil.rmtree(self._done)
         finally:
             self._lock.release()

@@ -420,7 +420,7 @@ class VideoWriter(FrameWriter):
         if len(found) != len(meant):
             raise VhmaeError(
                 f"{self.output}: of {counted(len(meant), 'frame')} that went in, {len(found)} "
-                f"can be "
+                "can be "
                 "found in the file; try an .mkv file"
             )
         # Matroska knows no times below zero: sound that begins before the pictures moves all

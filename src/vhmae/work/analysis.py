@@ -281,7 +281,7 @@ class Analysis:
         if bare:
             found.append(
                 f"{counted(bare, 'frame')} {'stands' if bare == 1 else 'stand'} in shots without "
-                f"foreground: their background has nothing to "
+                "foreground: their background has nothing to "
                 "be fitted to and was left as it is"
             )
         found += told_of_borrowed(borrowed)

@@ -327,7 +327,7 @@ def _frames(
             if mattes.frames is not None and number >= mattes.frames and not job.hold_last_mask:
                 raise InputError(
                     f"{mattes.path}: has {counted(mattes.frames, 'frame')} but the stream goes "
-                    f"on; pass "
+                    "on; pass "
                     "`hold_last_mask`"
                 )
             yield frame, planar_frame(frame, info), next(matte_of)
@@ -400,10 +400,11 @@ class _PipeWriter:
     ) -> None:
         """``header`` is Y4M's first line as it came; None for raw video."""
         raw = header is None
+        # Y4M of more than 8 bit or with alpha is not in its first description.
         options = {
             "flush_packets": "1",
             "strict": "-1",
-        }  # Y4M of more than 8 bit or with alpha is not in its first description
+        }
         self._sink, self._muxed = sink, _Muxed(header)
         muxer = "rawvideo" if raw else "yuv4mpegpipe"
         self._container: Any = av.open(self._muxed, "w", format=muxer, options=options)
@@ -428,9 +429,8 @@ class _PipeWriter:
         frame.pts, frame.time_base = self._count, 1 / Fraction(self._stream.average_rate or 25)
         self._count += 1
         packets = self._stream.encode(frame)
-        self.frame_bytes = (
-            packets[0].size if packets else self.frame_bytes
-        )  # some formats store more than their components
+        # Some formats store more than their components.
+        self.frame_bytes = packets[0].size if packets else self.frame_bytes
         self._container.mux(packets)
         _send(self._sink, self._muxed.taken())
 
