@@ -55,7 +55,7 @@ class InputError(VhmaeError):
             field: the option that is wrong, by the name of its field.
             value: what it was.
         """
-        self.field = field
+        self.field, self.reason = field, message
         told = "" if value is _NOT_TOLD else f" {value}"
         super().__init__(message if field is None else f"`{field}`{told}: {message}")
 
@@ -76,6 +76,23 @@ class MissingMatte(InputError):
 
 class MissingForeground(InputError):
     """A frame that something is said of shows no foreground."""
+
+
+class PointError(InputError):
+    """A point of a guide that cannot be heard; ``reason`` says why, without naming it."""
+
+    def __init__(
+        self, message: str, *, number: int = 0, point: str = "", outside_mask: bool = False
+    ) -> None:
+        """Say what is wrong.
+
+        Args:
+            number: of the point in its guide, from 1.
+            point: the point in words; empty where the message names it already.
+            outside_mask: whether it lies outside the mask of its object.
+        """
+        super().__init__(f"point {number} ({point}): {message}" if point else message)
+        self.number, self.reason, self.outside_mask = number, message, outside_mask
 
 
 class ShapeError(VhmaeError, ValueError):

@@ -57,9 +57,8 @@ KILLED = (
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip with sound and time stamps that no thousandths of a second can hold."""
-    path = tmp_path_factory.mktemp("segments") / "in.mkv"
-    path = path.with_suffix(".mov")
+    """A clip with time stamps that no thousandths of a second can hold."""
+    path = tmp_path_factory.mktemp("segments") / "in.mov"
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=Fraction(30000, 1001))
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"

@@ -18,7 +18,7 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.sequence import probe_pictures
-from vhmae.video.still_marks import marked, marks_of, of_pixels
+from vhmae.video.still_marks import StillMarks, marked, marks_of, of_pixels
 from vhmae.video.turning import righted
 from vhmae.video.writer import VideoWriter
 
@@ -94,8 +94,11 @@ def test_a_picture_that_says_nothing_is_written_as_before(tmp_path: Path) -> Non
 @pytest.mark.parametrize("kind", [*KINDS, ".bmp", ".webp"])
 def test_damaged_marks_are_none(kind: str, cut: int, tmp_path: Path) -> None:
     data = still(tmp_path / f"in{kind}").read_bytes()
-    marks_of(data[:cut])
-    marks_of(data[:8] + bytes(cut) + data[8:])
+    for damaged in (data[:cut], data[:8] + bytes(cut) + data[8:]):
+        found = marks_of(damaged)
+        assert found.profile in (None, PROFILE)  # whole or not at all
+        assert found.density is None or len(found.density) == 2
+    assert marks_of(data[:8]) == StillMarks()
 
 
 def test_a_bitmap_keeps_its_resolution(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ class OpenClip:
     # --- reading all of it, in turns
 
     def reading(
-        self, tell: Callable[[int, int], None], surveyed: Callable[[], None] = lambda: None
+        self, tell: Callable[[], None], surveyed: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
         """Read the clip and have the network see it, a little a turn.
 
@@ -224,7 +224,7 @@ class OpenClip:
         for part, cover in zip(self.parts, self.analysis.covers(payload.mattes), strict=True):
             self.proxy.put(f"matte{part.object_number}", index, png(self._preview_matte(cover)))
 
-    def _settle(self, ready: Ready, tell: Callable[[int, int], None]) -> None:
+    def _settle(self, ready: Ready, tell: Callable[[], None]) -> None:
         payload, covers, changes, shot, shares = ready
         index = payload.timed.index
         answer: list[Answered | None] = []
@@ -237,8 +237,8 @@ class OpenClip:
                 self.samples.look_at(index, shot, place, payload.timed.image, covers[place], one)
             answer.append(one)
         self.maps.put(index, shot, answer)
-        before, self.read = self.read, max(self.read, index + 1)
-        tell(before, index)
+        self.read = max(self.read, index + 1)
+        tell()
 
     # --- single frames
 

@@ -28,7 +28,7 @@ from vhmae.engine.pointing import (
     see_point,
 )
 from vhmae.engine.settings import Kept
-from vhmae.errors import InputError, MissingForeground
+from vhmae.errors import InputError, MissingForeground, PointError
 from vhmae.guide.colors import LEVELS, SIZE
 from vhmae.guide.decision import Decision
 from vhmae.guide.dials import DIALS, Dials
@@ -177,10 +177,9 @@ class ClipGuide:
             try:
                 self._check_point(point, number, guide.shots)
             except InputError as error:
-                told = str(error).partition("): ")[2] or str(error)
-                outside = "outside the mask" in told
+                outside = isinstance(error, PointError) and error.outside_mask
                 key = "server.point-outside-mask" if outside else None
-                errors.append({"point": number, "detail": told, "key": key, "values": {}})
+                errors.append({"point": number, "detail": error.reason, "key": key, "values": {}})
                 continue
             points.append(point)
             numbers.append(number)
@@ -246,9 +245,9 @@ class ClipGuide:
             see_point(said, number, shown.shot, *shown[:3], goal)
             is_heard = True
         if not is_heard:
-            raise InputError(
-                f"point {number} ({point.words()}): lies neither in its object nor in the "
-                "background; choose another place"
+            raise point.error(
+                number,
+                "lies neither in its object nor in the background; choose another place",
             )
 
     def _goal(self, point: Point, place: int) -> list[float] | None:

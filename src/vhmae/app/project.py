@@ -235,7 +235,7 @@ class Project:
     def _reading(self, clip: OpenClip, generation: int) -> Any:
         try:
             yield from clip.reading(
-                lambda first, last: self._read(clip, first, last),
+                lambda: self._tell_read(clip),
                 lambda: self._surveyed(clip, generation),
             )
         except VhmaeError as error:
@@ -270,7 +270,8 @@ class Project:
         for frame in self.document.guide.frames:
             self.context.tell("guide", {"id": self.number, "frame": frame})
 
-    def _read(self, clip: OpenClip, first: int, last: int) -> None:
+    def _tell_read(self, clip: OpenClip) -> None:
+        """Tell pages how far a clip is read, now and then."""
         now = time.monotonic()
         if now - self._told >= TOLD_EVERY_SECONDS:
             self._told = now

@@ -15,7 +15,7 @@ from vhmae.color.basis import AFFINE, QUADRATIC
 from vhmae.engine.moving import Side, is_on
 from vhmae.engine.rendering import FrameTransform, kept_of
 from vhmae.engine.settings import Kept
-from vhmae.errors import InputError, MissingForeground
+from vhmae.errors import MissingForeground
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import Decision, Scene, decide, turn_shot
 from vhmae.guide.document import Choice, Guide, Kind, Place, Point, require_guide
@@ -98,13 +98,12 @@ def from_reference(guide: Guide, reference: Picture | None) -> Guide:
     def named(number: int, point: Point) -> Point:
         if point.place is None or point.to_picture == "composite":
             return point
-        what = f"point {number} ({point.words()})"
         if reference is None:
-            raise InputError(f"{what}: there is no reference; name a color, or give a `reference`")
+            raise point.error(number, "there is no reference; name a color, or give a `reference`")
         (height, width), (x, y) = reference.shape[:2], point.place
         if not (0 <= x < width and 0 <= y < height):
             size = f"{width} x {height} pixels"
-            raise InputError(f"{what}: {x:g},{y:g} lies outside the reference, which is {size}")
+            raise point.error(number, f"{x:g},{y:g} lies outside the reference, which is {size}")
         color = disk_mean(reference, point.place)
         assert color is not None, "a disk holds the pixel of its place"
         red, green, blue = color.tolist()
@@ -151,24 +150,24 @@ def see_point(
     Raises:
         InputError: where the point lies outside the mask.
     """
-    what = f"point {number} ({point.words()})"
     height, width = frame.shape[:2]
     if not _lies_in(point.at, height, width):
         told = f"lies outside the frame, which is {width} x {height} pixels"
-        raise InputError(f"{what}: {told}; choose a place of the foreground")
+        raise point.error(number, f"{told}; choose a place of the foreground")
     composite = disk_mean(frame, point.at, solid_of(matte))
     if composite is None:
-        raise InputError(f"{what}: lies outside the mask; choose a place of the foreground")
+        told = "lies outside the mask; choose a place of the foreground"
+        raise point.error(number, told, outside_mask=True)
     answer = composite + added(composite, map_at(transform, point.at, *frame.shape[:2]))
     goal: Array | None = None
     if point.color is not None:
         goal = np.array(point.color)
     elif point.to_picture == "reference":
-        raise InputError(f"{what}: there is no reference; name a color")
+        raise point.error(number, "there is no reference; name a color")
     elif point.place is not None:
         picture, cover = other or (frame, matte)
         if not _lies_in(point.place, *cover.shape):
-            raise InputError(f"{what}: takes after a place outside the frame; choose another")
+            raise point.error(number, "takes after a place outside the frame; choose another")
         goal = mean_beside(picture, point.place, cover)
     return Seen(point, number, shot, composite, answer, goal)
 
@@ -376,9 +375,10 @@ def seen_points(
 def check_same_shot(point: Point, number: int, shown: Shown, other: Shown, shots: str) -> None:
     """Refuse a point that takes after a frame of another shot, where words rule their own."""
     if other.shot != shown.shot and shots == "this":
-        raise InputError(
-            f"point {number} ({point.words()}): takes after a frame of another shot; name one "
-            'of its own, or let the guide rule all ("shots": "all")'
+        raise point.error(
+            number,
+            "takes after a frame of another shot; name one of its own, or let the guide rule all "
+            '("shots": "all")',
         )
 
 
@@ -413,9 +413,10 @@ def point_of_side(
                 point, at=point.place, frame=frame, to=point.at, to_frame=back
             )
     if side.alone:
-        raise InputError(
-            f"point {number} ({point.words()}): lies in the foreground, which stays as it is; name "
-            "a place of the background, or match it with one"
+        raise point.error(
+            number,
+            "lies in the foreground, which stays as it is; name a place of the background, or "
+            "match it with one",
         )
     return None
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from vhmae.data.job import Looks
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.options import NATURAL, POSITIVE, WORDS, option
@@ -17,7 +18,6 @@ METHOD_FORMS = (
 )
 """How a method is written, as vhmae.evaluation.methods reads it."""
 ProtocolName = Literal["clean", "co2net", "vtt", "hinet"]
-Looks = Literal["one", "two"]
 ALL_BUT_TEMPORAL = ("fmse", "mse", "psnr", "fssim")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vhmae.errors import InputError, counted, did_you_mean
+from vhmae.errors import InputError, PointError, counted, did_you_mean
 from vhmae.guide.checks import (
     check_count,
     check_number,
@@ -152,6 +152,10 @@ class Point:
     def frames(self) -> tuple[int, ...]:
         """The frames that must be seen to know what the point means."""
         return tuple(dict.fromkeys((self.frame, self.goal_frame)))
+
+    def error(self, number: int, reason: str, outside_mask: bool = False) -> PointError:
+        """What is wrong with the point, by its number in the guide and in words."""
+        return PointError(reason, number=number, point=self.words(), outside_mask=outside_mask)
 
     def words(self) -> str:
         """The point in a few words, for messages and reports."""
@@ -293,15 +297,16 @@ class Guide:
             InputError: for places outside the frame, and frames or objects that do not exist.
         """
         for number, point in enumerate(self.points, 1):
-            what = f"point {number} ({point.words()})"
             shown = (point.at, point.place if point.to_picture == "composite" else None)
             for x, y in (place for place in shown if place is not None):
                 if not (0 <= x < width and 0 <= y < height):
                     size = f"the frame, which is {width} x {height} pixels"
-                    raise InputError(f"{what}: {x:g},{y:g} lies outside {size}; choose another")
-            _check_frames(what, point.frames, frames)
+                    raise point.error(number, f"{x:g},{y:g} lies outside {size}; choose another")
+            if told := _beyond(point.frames, frames):
+                raise point.error(number, told)
         for number, choice in enumerate(self.choices, 1):
-            _check_frames(f"choice {number}", (choice.frame,), frames)
+            if told := _beyond((choice.frame,), frames):
+                raise InputError(f"choice {number}: {told}")
         self.check_objects(objects)
 
     def check_objects(self, objects: int) -> None:
@@ -310,15 +315,13 @@ class Guide:
         Raises:
             InputError: for the first of them.
         """
-        points = enumerate(self.points, 1)
-        said = [(f"point {number} ({point.words()})", point.object) for number, point in points]
-        said += [(f"choice {at}", choice.object) for at, choice in enumerate(self.choices, 1)]
-        for what, object_number in said:
-            if object_number > objects:
-                there = counted(objects, "object")
-                raise InputError(
-                    f"{what}: names object {object_number}, but there are masks of {there}; mend it"
-                )
+        there = f"but there are masks of {counted(objects, 'object')}; mend it"
+        for number, point in enumerate(self.points, 1):
+            if point.object > objects:
+                raise point.error(number, f"names object {point.object}, {there}")
+        for number, choice in enumerate(self.choices, 1):
+            if choice.object > objects:
+                raise InputError(f"choice {number}: names object {choice.object}, {there}")
 
     def to_tree(self) -> dict[str, Any]:
         """The guide as its file holds it."""
@@ -359,9 +362,9 @@ def _unlike_default(one: Point | Choice, names: Sequence[str]) -> dict[str, Any]
     return {name: getattr(one, name) for name in names if getattr(one, name) != usual[name]}
 
 
-def _check_frames(what: str, named: Sequence[int], frames: int | None) -> None:
-    for frame in named:
-        if frames is not None and frame >= frames:
-            raise InputError(
-                f"{what}: names frame {frame} of a video of {frames}; the last is {frames - 1}"
-            )
+def _beyond(named: Sequence[int], frames: int | None) -> str:
+    """What is said of a frame that a video does not have; nothing where it has all of them."""
+    gone = [frame for frame in named if frames is not None and frame >= frames]
+    if frames is None or not gone:
+        return ""
+    return f"names frame {gone[0]} of a video of {frames}; the last is {frames - 1}"

@@ -29,8 +29,8 @@ from vhmae.partial_output import OutputLock, working_folder
 from vhmae.progress import Progress
 from vhmae.video.browser import read_upright, upright
 from vhmae.video.containers import check_output, codecs_of
-from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
-from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
+from vhmae.video.cuts import ShotCounter, read_cuts
+from vhmae.video.encoders import choose_encoder, has_alpha_channel, pixel_format
 from vhmae.video.exr import is_exr
 from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.matte import MatteSource, open_matte
@@ -144,16 +144,12 @@ def _shots(
     job: MatteJob, info: VideoInfo, frames: Iterator[TimedFrame]
 ) -> Iterator[Iterator[TimedFrame]]:
     cuts = read_cuts(job.cuts, info.frames) if job.cuts is not None else frozenset()
-    detector = CutDetector() if job.cut_detection and job.cuts is None else None
+    shots = ShotCounter(job.cut_detection and job.cuts is None, cuts)
 
     def numbered() -> Iterator[tuple[int, TimedFrame]]:
-        shot = 0
-        for place, timed in enumerate(frames):
-            cut = timed.index in cuts or (
-                detector is not None and detector.step(timed.image.thumbnail(*THUMBNAIL))
-            )
-            shot += bool(cut and place)
-            yield shot, timed
+        for timed in frames:
+            shots.step(timed.index, timed.image.thumbnail)
+            yield shots.shot, timed
 
     for _, group in itertools.groupby(numbered(), key=lambda pair: pair[0]):
         yield (timed for _, timed in group)
@@ -333,7 +329,7 @@ def _check_outputs(job: MatteJob, info: VideoInfo) -> None:
             else ALPHA_CODECS.get(job.foreground.suffix.lower())
         )
         source = _layer_info(info)
-        if encoder is None or not holds_alpha(encoder, pixel_format(encoder, source, None)):
+        if encoder is None or not has_alpha_channel(pixel_format(encoder, source, None)):
             raise InputError(
                 f"{job.foreground}: holds no alpha; take .mov (ProRes 4444), .webm (VP9), .mkv "
                 "(FFV1) or .png pictures"

@@ -6,7 +6,6 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import dataclasses
-import hashlib
 import multiprocessing
 import os
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vhmae.digest import file_digest
 from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.matting.networks import find_network
 from vhmae.matting.run import make_network
@@ -155,9 +155,7 @@ def _check(job: BuildJob) -> None:
     weights = None
     if job.footage.way in ("rvm", "salient"):  # told now, and not after the footage is cut
         make_network(job.footage.way, job.footage.weights, None)
-        weights = hashlib.sha256(
-            find_network(job.footage.way, job.footage.weights).read_bytes()
-        ).hexdigest()[:16]
+        weights = file_digest(find_network(job.footage.way, job.footage.weights))[:16]
     out.mkdir(exist_ok=True)
     recipe = {
         "seed": job.seed,

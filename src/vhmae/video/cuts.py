@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,32 @@ class CutDetector:
         self._flash = int(own.pop("cuts.flash", np.array(0)))
         self._age = int(own.pop("cuts.age", np.array(0)))
         self._state = own
+
+
+class ShotCounter:
+    """Tells the shots of frames apart that come in order, by cuts that are known and, if it is to
+    look for them, by those that it finds. What comes first begins a shot in any case."""
+
+    def __init__(self, detect: bool, cuts: Collection[int] = ()) -> None:
+        """``cuts`` are numbers of frames that are known to begin a shot."""
+        self._detector = CutDetector() if detect else None
+        self._cuts = cuts
+        self._begun = False
+        self.shot = 0
+        """Number of the shot of the frame that came last, from 0."""
+
+    def step(self, index: int, thumbnail: Callable[[int, int], UnitFrame]) -> bool:
+        """Take the next frame; True where it begins another shot than the one before it.
+
+        Args:
+            thumbnail: called with (height, width) for a small float32 RGB frame.
+        """
+        cut = index in self._cuts
+        if self._detector is not None:
+            cut = self._detector.step(thumbnail(*THUMBNAIL)) or cut
+        cut, self._begun = cut and self._begun, True
+        self.shot += cut
+        return cut
 
 
 def _is_lit(now: dict[str, Array], before: dict[str, Array]) -> bool:

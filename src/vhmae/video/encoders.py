@@ -284,8 +284,8 @@ def _is_rgb(source: VideoInfo) -> bool:
     return REPACKED.get(source.pixel_format, source.pixel_format).startswith("gb")
 
 
-def holds_alpha(encoder: str, pix_fmt: str) -> bool:
-    """Whether an encoder keeps an alpha channel."""
+def has_alpha_channel(pix_fmt: str) -> bool:
+    """Whether a pixel format has an alpha channel."""
     return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
 
 

@@ -230,12 +230,17 @@ def open_pictures(
     crf: int | None = None,
     preset: str | None = None,
     pix_fmt: str | None = None,
-    start_seconds: float = 0.0,
-    end_seconds: float | None = None,
     verify: bool = True,
 ) -> PictureWriter:
-    """Open pictures to write; takes what :class:`VideoWriter` does, of which pictures know the
-    pixel format and ``verify``."""
+    """Open pictures to write.
+
+    Args:
+        codec, crf, preset: settings of videos, which are refused.
+        pix_fmt: FFmpeg's name of a pixel format; None takes what holds the source's.
+        verify: read each picture again, and compare its size.
+    Raises:
+        InputError: for a setting that pictures do not have.
+    """
     exr = is_exr(output)
     for option, value in (
         ("`codec`", codec),

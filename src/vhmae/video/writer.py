@@ -25,7 +25,7 @@ from vhmae.video.encoders import (
     choose_encoder,
     encoder_options,
     field_options,
-    holds_alpha,
+    has_alpha_channel,
     holds_fields,
     is_even,
     joined_options,
@@ -225,7 +225,7 @@ class VideoWriter(FrameWriter):
         self._tag(stream, pix_fmt)
         self._keep_time_code(stream)
         self._name_for_apple(stream)
-        if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):
+        if encoder == "libvpx-vp9" and has_alpha_channel(pix_fmt):
             stream.metadata["alpha_mode"] = (
                 "1"  # the alpha lies beside the packets: without this nobody looks for it
             )

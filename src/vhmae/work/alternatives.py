@@ -56,8 +56,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     except InputError as error:
         if error.field != "guide":
             raise
-        told = str(error).partition(": ")[2]  # no foreground there
-        raise InputError(told, field="frame", value=asked.frame) from None
+        raise InputError(error.reason, field="frame", value=asked.frame) from None
     pictures, rows = [], []
     for number, (one, path) in enumerate(zip(guides, paths, strict=True), 1):
         picture, levels, word = _rendered(hearing, one, asked)
@@ -148,10 +147,10 @@ def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: i
             after_points=len(guide.points),
         )
     except InputError as error:
-        said = str(error)
-        field = "chosen" if said.startswith("chosen") else "count"
-        told = said.partition(": ")[2] or said
-        raise InputError(told, field=field, value=getattr(job, field)) from None
+        # The document's own names stand before what is wrong: of is --count here.
+        name, _, told = error.reason.partition(": ")
+        field = "chosen" if name.split(" ")[0] == "chosen" else "count"
+        raise InputError(told or name, field=field, value=getattr(job, field)) from None
 
 
 def _rendered(hearing: GuideFrames, guide: Guide, asked: Choice) -> tuple[Array, float, str]:

@@ -22,7 +22,7 @@ from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
 from vhmae.engine.survey import ShotSurvey, Survey
 from vhmae.errors import InputError, counted
 from vhmae.overlap import BusyTimes, run_ahead
-from vhmae.video.cuts import THUMBNAIL, CutDetector
+from vhmae.video.cuts import ShotCounter
 from vhmae.work.job import AnalysisJob
 from vhmae.work.sources import Payload, Sources, check_guide, read_still
 from vhmae.work.waiting import Again, Waiting, is_kept
@@ -177,16 +177,11 @@ class Analysis:
         self, frames: Generator[Payload, None, None]
     ) -> Generator[tuple[Payload, int], None, None]:
         """Frames, each with the number of its shot."""
-        detects, cuts = self.harmonizers[0].cut_detection, self.sources.cuts
-        detector, shot, begun = CutDetector(), 0, False
+        shots = ShotCounter(self.harmonizers[0].cut_detection, self.sources.cuts)
         with contextlib.closing(frames):
             for payload in frames:
-                cut = payload.timed.index in cuts
-                if detects:
-                    cut = detector.step(payload.timed.image.thumbnail(*THUMBNAIL)) or cut
-                shot += cut and begun  # what comes first begins a shot in any case
-                begun = True
-                yield payload, shot
+                shots.step(payload.timed.index, payload.timed.image.thumbnail)
+                yield payload, shots.shot
 
     def waiting(self, payload: Payload) -> Waiting:
         """A frame as it waits for the network: the harmonizers' payload."""
@@ -222,12 +217,9 @@ class Analysis:
         if of_background and begin in self._bare:
             return None
         last = begin
-        detector = CutDetector()
+        shots = ShotCounter(harmonizer.cut_detection, self.sources.cuts)
         for timed, mattes in self.sources.frames(begin):
-            cut = timed.index in self.sources.cuts
-            if harmonizer.cut_detection:
-                cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
-            if cut and timed.index > begin:
+            if shots.step(timed.index, timed.image.thumbnail):
                 break
             cover, last = self.covers(mattes)[place], timed.index
             if cover.any() and shows_background(cover):

@@ -14,7 +14,7 @@ from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.pointing import decide_shots, solid_of
 from vhmae.engine.priors import find_prior, told_of_skin
 from vhmae.engine.settings import HarmonizerSettings
-from vhmae.errors import InputError
+from vhmae.errors import PointError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Guide, Place, Point
@@ -150,9 +150,9 @@ def _check_heard(guide: Guide, heard: set[int]) -> None:
     """Refuse points that no part that moves has heard."""
     for number, point in enumerate(guide.points, 1):
         if number not in heard:
-            raise InputError(
-                f"point {number} ({point.words()}): lies neither in its object nor in the "
-                "background; choose another place"
+            raise point.error(
+                number,
+                "lies neither in its object nor in the background; choose another place",
             )
 
 
@@ -195,36 +195,27 @@ class GuideFrames:
                 keep=harmonizer.keep,
                 side=harmonizer.side,
             )
-        except InputError as error:
-            said = as_said(error, guide, stored)
-            raise InputError(f"{said}{self._whose(str(error), stored)}") from None
+        except PointError as error:
+            more = self._whose(stored.points[error.number - 1]) if error.outside_mask else ""
+            raise as_said(error, guide, more) from None
 
-    def _whose(self, told: str, stored: Guide) -> str:
-        """On which object a point lies that is refused since it lies outside its own."""
-        for number, point in enumerate(stored.points, 1):
-            if not told.startswith(f"point {number} (") or "outside the mask" not in told:
-                continue
-            covers = self.analysis.covers(self.named.read(point.frame)[0].mattes)
-            sizes = covers[0].shape[::-1]
-            column, row = (
-                min(max(round(at), 0), size - 1) for at, size in zip(point.at, sizes, strict=True)
-            )
-            for object_number, cover in zip(self.analysis.objects, covers, strict=True):
-                if object_number not in (point.object, BACKGROUND) and solid_of(cover)[row, column]:
-                    return (
-                        f', or say "object": {object_number} in a guide file: it lies on that one'
-                    )
+    def _whose(self, point: Point) -> str:
+        """On which object a point lies that lies outside its own."""
+        covers = self.analysis.covers(self.named.read(point.frame)[0].mattes)
+        sizes = covers[0].shape[::-1]
+        column, row = (
+            min(max(round(at), 0), size - 1) for at, size in zip(point.at, sizes, strict=True)
+        )
+        for object_number, cover in zip(self.analysis.objects, covers, strict=True):
+            if object_number not in (point.object, BACKGROUND) and solid_of(cover)[row, column]:
+                return f', or say "object": {object_number} in a guide file: it lies on that one'
         return ""
 
 
-def as_said(error: InputError, guide: Guide, stored: Guide) -> InputError:
-    """An error about places of the stored frame, about those that the person named."""
-    text = str(error)
-    for number, (own, turned) in enumerate(zip(guide.points, stored.points, strict=True), 1):
-        begun = f"point {number} ({turned.words()})"
-        if text.startswith(begun):
-            return InputError(f"point {number} ({own.words()}){text.removeprefix(begun)}")
-    return error
+def as_said(error: PointError, guide: Guide, more: str = "") -> PointError:
+    """An error about a place of the stored frame, about the one that the person named."""
+    point = guide.points[error.number - 1]
+    return point.error(error.number, f"{error.reason}{more}", error.outside_mask)
 
 
 def as_stored(guide: Guide, info: VideoInfo) -> Guide:
@@ -328,8 +319,7 @@ def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None
         guide.check_fits(info.width, info.height, None)
         for number, point in enumerate(guide.points, 1):
             if point.to_picture == "reference":
-                told = f"point {number} ({point.words()}): a pipe has no reference; name a color"
-                raise InputError(told, field="guide")
+                raise point.error(number, "a pipe has no reference; name a color")
         held = len(guide.frames) * info.width * info.height * HELD_BYTES * len(harmonizer.moving)
         check_memory(Path("-"), held, "name fewer frames, or harmonize a file in its place")
         prior = find_prior(job.weights)[0]  # the warning comes with the others

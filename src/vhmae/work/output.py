@@ -17,7 +17,7 @@ from vhmae.video.encoders import (
     ENCODERS,
     choose_encoder,
     encoder_options,
-    holds_alpha,
+    has_alpha_channel,
     pixel_format,
 )
 from vhmae.video.exr import is_exr
@@ -134,7 +134,7 @@ class Output:
         return av.VideoFormat(written, 2, 2).components[0].bits > source.encoding.bits
 
     def _holds_alpha(self) -> bool:
-        return holds_alpha(self.encoder, pixel_format(self.encoder, self.info, self.job.pix_fmt))
+        return has_alpha_channel(pixel_format(self.encoder, self.info, self.job.pix_fmt))
 
     def losses(self, cut: int) -> list[str]:
         """What of the composite the output cannot hold; ``cut`` frames had light above 1."""
@@ -253,13 +253,11 @@ class Output:
             "crf": job.crf,
             "preset": job.preset,
             "pix_fmt": job.pix_fmt,
-            "start_seconds": job.start,
-            "end_seconds": job.end,
             "verify": job.verify,
         }
         if self.is_pictures:
             return open_pictures(job.output, self.info, **settings)
-        settings["audio"] = job.audio
+        settings |= {"start_seconds": job.start, "end_seconds": job.end, "audio": job.audio}
         if job.resume:
             return SegmentedWriter(job.output, self.info, settings, identity)
         return VideoWriter(job.output, self.info, **settings)
