@@ -30,8 +30,9 @@ from vhmae.evaluation import metrics
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.evaluation.runner import evaluate
 from vhmae.model.weights import count_parameters
-from vhmae.training.loop import CHECKPOINT, Trainer
+from vhmae.training.loop import Trainer
 from vhmae.training.recipe import Recipe
+from vhmae.training.resuming import CHECKPOINT
 
 WEIGHTS = "weights.safetensors"
 RESULTS = Path(__file__).parent / "results"

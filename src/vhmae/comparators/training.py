@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vhmae.comparators.catalogue import Entry, find_comparator
 from vhmae.comparators.comparator import SIGNED, Comparator, FrameComparator
@@ -44,13 +43,18 @@ from vhmae.model.weights import count_parameters
 from vhmae.partial_output import whole_file
 from vhmae.progress import Progress, ProgressMode
 from vhmae.training.clock import ProcessorClock
+from vhmae.training.fitting import update_average
 from vhmae.training.journal import Journal
-from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
+from vhmae.training.resuming import (
+    CHECKPOINT,
+    check_run_folder,
+    load_checkpoint,
+    require_same_recipe,
+    write_checkpoint,
+)
 from vhmae.training.seeds import LOOKS, PAIRS, step_seed
 from vhmae.training.sources import Batches, Draws, iterate_batches
 from vhmae.training.stages import batch_of_pairs, mixed_with_pairs
-
-CHECKPOINT = "checkpoint.pt"
 
 
 def comparator_losses(
@@ -264,13 +268,9 @@ class ComparatorTrainer:
         """
         if self._begun:
             return
-        checkpoint = self.run_dir / CHECKPOINT
-        if self.run_dir.exists() and not self.run_dir.is_dir():
-            raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
+        check_run_folder(self.run_dir, resume)
         if resume:
-            self._load(checkpoint)
-        elif checkpoint.exists():
-            raise InputError(f"{self.run_dir}: holds a run already; resume it or take a new folder")
+            self._load(self.run_dir / CHECKPOINT)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self._begun = True
 
@@ -316,16 +316,8 @@ class ComparatorTrainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), course.clip_norm)
         for optimizer in self.optimizers.values():
             optimizer.step()
-        # Short averages at first: long ones would remember the untrained weights.
-        self._average(min(course.ema, (step + 1) / (step + 10)))
+        update_average(self.average, self.model, course.ema, step)
         return values
-
-    @torch.no_grad()
-    def _average(self, decay: float) -> None:
-        averaged, trained = list(self.average.parameters()), list(self.model.parameters())
-        get_ema_multi_avg_fn(decay)(averaged, trained, None)
-        for kept, counted in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            kept.copy_(counted)
 
     # --- what is kept
 

@@ -58,6 +58,7 @@ def build_set(job: BuildJob) -> dict[str, Any]:
     """
     footage = with_absolute_paths(job.footage)
     _check(job)
+    _begin_or_go_on(job)
     try:
         lock = OutputLock(footage.out / _LOCK)
     except InputError:
@@ -134,6 +135,7 @@ def _told_of_twins(lines: list[Line]) -> list[str]:
 
 
 def _check(job: BuildJob) -> None:
+    """Refuse what no set can be built of or by, before anything is written."""
     low, high = job.ratios
     shortest, longest = job.footage.seconds
     if not 0.0 < low < high <= 1.0:
@@ -152,9 +154,18 @@ def _check(job: BuildJob) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder")
     raw_files(job.footage)
-    weights = None
     if job.footage.way in ("rvm", "salient"):  # told now, and not after the footage is cut
         make_network(job.footage.way, job.footage.weights, None)
+
+
+def _begin_or_go_on(job: BuildJob) -> None:
+    """Make the folder with its recipe, or see that the one that is there was begun by this one.
+
+    Raises:
+        InputError: for a folder that was begun otherwise, or holds something else.
+    """
+    out, weights = job.footage.out, None
+    if job.footage.way in ("rvm", "salient"):
         weights = file_digest(find_network(job.footage.way, job.footage.weights))[:16]
     out.mkdir(exist_ok=True)
     recipe = {

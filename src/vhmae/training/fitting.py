@@ -121,8 +121,7 @@ class Fitting:
         if course.clip_norm > 0.0:
             nn.utils.clip_grad_norm_(self.model.parameters(), course.clip_norm)
         self.optimizer.step()
-        # Short averages at first: long ones would remember the untrained weights.
-        self._average(min(course.ema, (step + 1) / (step + 10)))
+        update_average(self.average, self.model, course.ema, step)
         return means
 
     def _set_rate(self, step: int) -> None:
@@ -133,12 +132,20 @@ class Fitting:
         for group in self.optimizer.param_groups:
             group["lr"] = course.learning_rate * warmup * cosine * group["factor"]
 
-    @torch.no_grad()
-    def _average(self, decay: float) -> None:
-        averaged, trained = list(self.average.parameters()), list(self.model.parameters())
-        get_ema_multi_avg_fn(decay)(averaged, trained, None)  # in few kernels
-        for kept, counted in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            kept.copy_(counted)
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, ema: float, step: int) -> None:
+    """Move the averaged weights on by a step, from 0; what layers count is taken as it is.
+
+    Args:
+        ema: share of the average that a step keeps. Averages are short at first: long ones would
+            remember the untrained weights.
+    """
+    decay = min(ema, (step + 1) / (step + 10))
+    averaged, trained = list(average.parameters()), list(model.parameters())
+    get_ema_multi_avg_fn(decay)(averaged, trained, None)  # in few kernels
+    for kept, counted in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(counted)
 
 
 def gradient_norms(

@@ -47,7 +47,13 @@ from vhmae.training.journal import Journal
 from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
-from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
+from vhmae.training.resuming import (
+    CHECKPOINT,
+    check_run_folder,
+    load_checkpoint,
+    require_same_recipe,
+    write_checkpoint,
+)
 from vhmae.training.seeds import step_seed
 from vhmae.training.sources import load_packs, make_sampler, open_pairs
 from vhmae.training.splitting import split_dev
@@ -55,7 +61,6 @@ from vhmae.training.stages import LookPathStage, SceneStage, load_bank
 from vhmae.training.terms import Term, find_term
 from vhmae.training.validation import DevSet
 
-CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 CPU = torch.device("cpu")
 Planned = tuple[int, Callable[[], TrainingStage]]
@@ -184,16 +189,9 @@ class Trainer:
     def run(self, resume: bool = False) -> RunState:
         """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most
         ``checkpoint_every_seconds`` old."""
-        checkpoint = self.run_dir / CHECKPOINT
+        check_run_folder(self.run_dir, resume)
         if resume:
-            self._load(checkpoint)
-        elif checkpoint.exists():
-            raise InputError(
-                f"{self.run_dir}: holds a run already; pass `resume` to go on, or choose a new "
-                "folder"
-            )
-        if self.run_dir.exists() and not self.run_dir.is_dir():
-            raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
+            self._load(self.run_dir / CHECKPOINT)
         if self.recipe.data.prior_sets and not self.model.head.holds_between_key_frames:
             raise InputError(
                 "`data.prior_sets`: the head draws pixels, of which no prior can be fitted; leave "

@@ -37,6 +37,23 @@ FROM_HERE = frozenset({"model.head", "train.loss.reconstruction", "train.loss.mo
 """What may be FILE:NAME from where one stands: the run may be gone on with from elsewhere."""
 
 
+CHECKPOINT = "checkpoint.pt"
+
+
+def check_run_folder(run_dir: Path, resume: bool) -> None:
+    """Refuse a folder that a run cannot be begun in.
+
+    Raises:
+        InputError: for a file, and for a folder that holds a run that is not to be resumed.
+    """
+    if run_dir.exists() and not run_dir.is_dir():
+        raise InputError(f"{run_dir}: is a file; give a folder for the run")
+    if (run_dir / CHECKPOINT).exists() and not resume:
+        raise InputError(
+            f"{run_dir}: holds a run already; pass `resume` to go on, or choose a new folder"
+        )
+
+
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """What a stopped run kept.
 
