@@ -104,7 +104,8 @@ def _check_one_series(folder: Path, files: Sequence[Path]) -> None:
                 around = f"{file.stem[: clock.start()]}#{file.suffix}"
             series.setdefault(around, []).append(name)
     longer = [names for names in series.values() if len(names) > 1]
-    if len(longer) == 1 and len(longer[0]) > len(files) - len(longer[0]) > 0:
+    strays = len(files) - sum(map(len, longer))
+    if len(longer) == 1 and strays and len(longer[0]) > 2 * strays:  # p.1, p.2 and q.1 are three
         own = {f"{before}{number}{after}" for before, number, after in longer[0]}
         stray = next(file for file in sorted(files) if file.name not in own)
         raise InputError(

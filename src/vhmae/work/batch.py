@@ -12,6 +12,7 @@ import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -233,6 +234,8 @@ class Worker:
         return outcome(status, report["frames"], warnings, report.get("needed", ()))
 
 
+MOST_TIMES_TOLD, TOLD_AGAIN_SECONDS = 5, 5.0
+"""A worker that is told to stop cleans up within a second."""
 KILLED = "its process was killed; there may be too little memory"
 
 
@@ -278,12 +281,26 @@ def _in_pool(tasks: list[Task], workers: int) -> Iterator[Outcome | None]:
             tasks.remove(futures[future])
             yield outcome
     except BaseException:
-        # Workers are told to stop, and leave nothing half-written.
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        _stop(processes)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    """Tell workers to stop: they leave nothing half-written. What is raised while a library calls
+    back is lost, so that who has not stopped by then is told again."""
+    for _ in range(MOST_TIMES_TOLD):
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+        deadline = time.monotonic() + TOLD_AGAIN_SECONDS
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+        if not any(process.is_alive() for process in processes):
+            return
 
 
 _stopped = False
