@@ -188,59 +188,20 @@ class Trainer:
 
     def run(self, resume: bool = False) -> RunState:
         """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most
-        ``checkpoint_every_seconds`` old."""
-        check_run_folder(self.run_dir, resume)
+        ``checkpoint_every_seconds`` old.
+
+        Raises:
+            InputError: for a folder or a checkpoint that does not fit, data that is not there, and
+                sets that no prior could be fitted to.
+        """
+        self._check(resume)
         if resume:
             self._load(self.run_dir / CHECKPOINT)
-        if self.recipe.data.prior_sets and not self.model.head.holds_between_key_frames:
-            raise InputError(
-                "`data.prior_sets`: the head draws pixels, of which no prior can be fitted; leave "
-                "the key out"
-            )
-        for name in self.recipe.data.prior_sets:  # refused before the work, not after it
-            read_list(self.recipe.data.root_path / name)
-        if self.recipe.train.stages:
-            open_pairs(self.recipe.data)
-        for planned in self.recipe.train.stages:
-            self.processes.rows(planned.batch_size, self.recipe.train.accumulate)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         journal = Journal(self.run_dir, self.state.step) if self.processes.leads else None
-        data = self.recipe.data
-        if not self.processes.leads:
-            self.processes.wait()  # the first process makes the packs
-        packs, dev_pack = (
-            split_dev(load_packs(data, self.cache), data.dev_list, data.keep_dev)
-            if data.folders
-            else ([], None)
-        )
-        if self.processes.leads:
-            self.processes.wait()
-        luts = []
-        if data.folders and data.luts:
-            luts = read_lut_bank(data.root_path / data.luts, data.lut_split)
-        cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
-        looks = sampler = dev = None
-        if data.folders:
-            looks = LookSampler.from_luts(
-                luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed, cameras
-            ).to(self.device)
-            sampler = make_sampler(packs, data, self.recipe.scenes)
-        model = self.recipe.model
-        if dev_pack is not None and dev_pack.names and luts and self.processes.leads:
-            dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size)
-            dev = dev if dev.scenes["two_look"] else None
+        looks, sampler, dev = self._open_data()
         if journal is not None:
-            journal.write(
-                "start",
-                self.state.step,
-                recipe=to_tree(self.recipe),
-                device=str(self.device),
-                precision=self.state.precision,
-                parameters=count_parameters(self.model),
-                threads=torch.get_num_threads(),
-                processes=self.processes.count,
-                torch=torch.__version__,
-            )
+            journal.write("start", self.state.step, **self._facts())
         first = 0
         for steps, make in self.plan(looks, sampler):
             if self.state.step < first + steps:
@@ -254,6 +215,60 @@ class Trainer:
                 "end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1)
             )
         return self.state
+
+    def _check(self, resume: bool) -> None:
+        """Refuse before the work what would be refused in it or after it."""
+        check_run_folder(self.run_dir, resume)
+        data, train = self.recipe.data, self.recipe.train
+        if data.prior_sets and not self.model.head.holds_between_key_frames:
+            raise InputError(
+                "`data.prior_sets`: the head draws pixels, of which no prior can be fitted; leave "
+                "the key out"
+            )
+        for name in data.prior_sets:
+            read_list(data.root_path / name)
+        if train.stages:
+            open_pairs(data)
+        for planned in train.stages:
+            self.processes.rows(planned.batch_size, train.accumulate)
+
+    def _open_data(self) -> tuple[LookSampler | None, SceneSampler | None, DevSet | None]:
+        """The looks and scenes that are drawn from, and, for the process that leads, the clips that
+        are kept for validation; None where the recipe names none."""
+        data, model = self.recipe.data, self.recipe.model
+        if not self.processes.leads:
+            self.processes.wait()  # the first process makes the packs
+        packs, dev_pack = (
+            split_dev(load_packs(data, self.cache), data.dev_list, data.keep_dev)
+            if data.folders
+            else ([], None)
+        )
+        if self.processes.leads:
+            self.processes.wait()
+        if not data.folders:
+            return None, None, None
+        luts = read_lut_bank(data.root_path / data.luts, data.lut_split) if data.luts else []
+        cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
+        looks = LookSampler.from_luts(
+            luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed, cameras
+        ).to(self.device)
+        dev = None
+        if dev_pack is not None and dev_pack.names and luts and self.processes.leads:
+            dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size)
+            dev = dev if dev.scenes["two_look"] else None
+        return looks, make_sampler(packs, data, self.recipe.scenes), dev
+
+    def _facts(self) -> dict[str, Any]:
+        """What a journal begins with."""
+        return {
+            "recipe": to_tree(self.recipe),
+            "device": str(self.device),
+            "precision": self.state.precision,
+            "parameters": count_parameters(self.model),
+            "threads": torch.get_num_threads(),
+            "processes": self.processes.count,
+            "torch": torch.__version__,
+        }
 
     # --- one stage
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -25,7 +23,7 @@ from vhmae.data.looks import Blending, LookMixture, blend_changes
 from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
-from vhmae.partial_output import whole_file
+from vhmae.partial_output import whole_file, whole_folder
 from vhmae.training.recipe import DataConfig, LookStage, Stage
 from vhmae.training.seeds import LAYERS, LIKES
 
@@ -211,23 +209,27 @@ class Batches(Dataset[list[Drawn]]):
 
 def iterate_batches(batches: Batches[Drawn], steps: range, workers: int) -> Iterator[list[Drawn]]:
     """The batches of the given steps, cut ahead by worker processes."""
+    yield from _loaded(batches, steps, workers, ahead=4)
+
+
+def _loaded(items: Dataset[Item], order: range, workers: int, ahead: int = 2) -> Iterator[Item]:
+    """Items by worker processes, as they are; what one of these has to say to the user comes as its
+    one line, not as a traceback within another.
+
+    Args:
+        ahead: items that each process makes before they are asked for.
+    """
     loader = DataLoader(
-        batches,
+        items,
         batch_size=None,
-        sampler=steps,
+        sampler=order,
         num_workers=workers,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=ahead if workers else None,
         worker_init_fn=_one_thread,
         collate_fn=None,
     )
-    yield from _told_plainly(loader)
-
-
-def _told_plainly(loaded: Iterable[Item]) -> Iterator[Item]:
-    """What a loader gives; what a worker process has to say to the user comes as its one line, not
-    as a traceback within another."""
     try:
-        yield from loaded
+        yield from loader
     except InputError as error:
         name = f"{InputError.__module__}.{InputError.__qualname__}: "
         raise InputError(str(error).rstrip().rpartition(name)[2]) from None
@@ -247,21 +249,15 @@ CHUNK = 50
 def cut_scenes(sampler: Draws[Scene], stage: Stage, seed: int, workers: int, folder: Path) -> None:
     """Cut the scenes that a stage keeps into a folder of arrays: 6 to 20 ms a scene and process."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        _cut_into(part, sampler, stage, seed, workers)
-        part.replace(folder)
-    except OSError:
-        shutil.rmtree(part, ignore_errors=True)
+        with whole_folder(folder) as part:
+            _cut_into(part, sampler, stage, seed, workers)
+    except (OSError, InputError):
         if not folder.is_dir():  # or else another run has cut the same ones meanwhile
             raise
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
 
 
 def _cut_into(part: Path, sampler: Draws[Scene], stage: Stage, seed: int, workers: int) -> None:
-    part.mkdir()
     count, frames, size = stage.kept_scenes, stage.clip_frames, stage.image_size
     kinds = {
         "frames": ((frames, size, size, 3), np.uint8),
@@ -274,15 +270,7 @@ def _cut_into(part: Path, sampler: Draws[Scene], stage: Stage, seed: int, worker
         for name, (shape, dtype) in kinds.items()
     }
     batches = Batches(sampler, seed, range(CHUNK), frames, size)
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(-(-count // CHUNK)),
-        num_workers=workers,
-        worker_init_fn=_one_thread,
-        collate_fn=None,
-    )
-    for number, scenes in enumerate(_told_plainly(loader)):
+    for number, scenes in enumerate(_loaded(batches, range(-(-count // CHUNK)), workers)):
         for row, scene in zip(range(number * CHUNK, count), scenes, strict=False):
             for name, array in arrays.items():
                 array[row] = getattr(scene, name)
@@ -363,15 +351,9 @@ class LookBank:
             likes is not None,
             stage.layers,
         )
-        loader = DataLoader(
-            batches,
-            batch_size=None,
-            sampler=range(-(-stage.samples // CHUNK)),
-            num_workers=workers,
-            worker_init_fn=_one_thread,
-        )
         parts: list[dict[str, Tensor]] = []
-        for number, (part, whole, planes) in enumerate(_told_plainly(loader)):
+        chunks = _loaded(batches, range(-(-stage.samples // CHUNK)), workers)
+        for number, (part, whole, planes) in enumerate(chunks):
             if likes is not None:
                 assert whole is not None, "likes are looked for in whole scenes"
                 frames, recolored, mask = whole
