@@ -18,7 +18,7 @@ from vhmae.engine.settings import Kept
 from vhmae.errors import MissingForeground
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import Decision, Scene, decide, turn_shot
-from vhmae.guide.document import Choice, Guide, Kind, Place, Point, require_guide
+from vhmae.guide.document import Choice, Guide, Kind, Place, Point, Shots, require_guide
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Finish, Seen, as_made, by_shot
 from vhmae.video.planes import Box
@@ -277,65 +277,47 @@ def decide_shots(
         InputError: where a point lies outside the mask, or takes after another shot.
     """
     side = side or Side()
-    told: dict[int | None, list[Seen]] = {}
-    seen = seen_points(guide, show, side, object_number, came)
-    for (_, shot), rows in by_shot(seen, guide.shots).items():
-        told.setdefault(shot, []).extend(rows)
-    for rows in told.values():  # of several objects, too, in the order of saying
-        rows.sort(key=lambda one: one.number)
-    named = {shot: rows[0].point.frame for shot, rows in told.items()}
+    words = _words_by_shot(seen_points(guide, show, side, object_number, came), guide.shots)
     led = side.of == "foreground" or side.alone
-
-    def of_this(choice: Choice) -> bool:
-        """A background that moves alone is all that can be chosen for."""
-        return choice.object == object_number or side.of == "background"
-
-    choices = [
-        choice
-        for choice in guide.choices
-        if led and of_this(choice) and _has_come((choice.frame,), came)
-    ]
-    shot_of = {
-        choice.frame: None if guide.shots == "all" else show(choice.frame).shot
-        for choice in choices
-    }
-    named |= {shot: frame for frame, shot in shot_of.items()}
+    choices = _choices_by_shot(guide, show, side, object_number, came) if led else {}
+    named = {shot: rows[0].point.frame for shot, rows in words.items()}
+    named |= {shot: _frames_of(made)[-1] for shot, made in choices.items()}
     dials = guide.dials if led else None
     waits = not named and not _has_come(guide.frames, came)
     turns_all = bool(dials) and not waits and (guide.shots == "all" or not named)
     worked: dict[str, Any] = {"strength": strength, "finish": _finish(keep)}
     decisions: dict[int | None, Decision] = {}
     for shot, frame in named.items():
-        scene = _scene_of(show(frame))
-        made = [one for one in choices if shot_of[one.frame] == shot]
+        scene, made = _scene_of(show(frame)), choices.get(shot, [])
         decisions[shot] = decide(
             prior,
-            told.get(shot, []),
+            words.get(shot, []),
             choices=made,
             dials=None if turns_all else dials,
             colors=scene.colors,
             overall=scene.overall,
-            scenes={one.frame: _scene_of(show(one.frame)) for one in made if one.frame != frame},
+            scenes={one: _scene_of(show(one)) for one in _frames_of(made) if one != frame},
             **worked,
         )
     if not (turns_all and dials):
         return decisions
     whole = decisions.get(None, Decision(np.zeros(SIZE), prior.spread, prior.spread, ()))
-    words = told.get(None, [])
+    seen = words.get(None, [])
     shots: Iterable[tuple[int | None, Shown]] = (
         firsts() if firsts is not None else [(None, show(named.get(None, first)))]
     )
+    rounds = sum(map(len, choices.values()))
     turned: dict[int | None, Decision] = {}
     for shot, shown in shots:
-        of = [at for at, one in enumerate(words) if shot is None or one.shot == shot]
+        of = [at for at, one in enumerate(seen) if shot is None or one.shot == shot]
         turned[shot] = turn_shot(
             prior,
             whole,
             dials,
             *_scene_of(shown),
-            seen=words,
+            seen=seen,
             of=() if elsewhere else of,
-            rounds=len(choices),
+            rounds=rounds,
             **worked,
         )
     decisions |= turned
@@ -344,6 +326,39 @@ def decide_shots(
         untold = tuple(row for row in whole.points if row.number not in numbers)
         decisions[None] = dataclasses.replace(whole, points=untold)
     return decisions
+
+
+def _words_by_shot(seen: Sequence[Seen], shots: Shots) -> dict[int | None, list[Seen]]:
+    """What points say of each shot (None: of all), in the order of saying."""
+    found: dict[int | None, list[Seen]] = {}
+    for (_, shot), rows in by_shot(seen, shots).items():
+        found.setdefault(shot, []).extend(rows)
+    for rows in found.values():  # of several objects, too
+        rows.sort(key=lambda one: one.number)
+    return found
+
+
+def _choices_by_shot(
+    guide: Guide,
+    show: Callable[[int], Shown],
+    side: Side,
+    object_number: int,
+    came: Container[int] | None,
+) -> dict[int | None, list[Choice]]:
+    """The choices of an object in each shot (None: for all); a background that moves alone is all
+    that can be chosen for."""
+    found: dict[int | None, list[Choice]] = {}
+    for choice in guide.choices:
+        is_of_this = choice.object == object_number or side.of == "background"
+        if is_of_this and _has_come((choice.frame,), came):
+            shot = None if guide.shots == "all" else show(choice.frame).shot
+            found.setdefault(shot, []).append(choice)
+    return found
+
+
+def _frames_of(choices: Sequence[Choice]) -> list[int]:
+    """The frames of choices, each once, in the order in which they were first chosen in."""
+    return list(dict.fromkeys(one.frame for one in choices))
 
 
 def seen_points(
