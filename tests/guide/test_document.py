@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 import vhmae
 from vhmae.errors import InputError
 from vhmae.guide.dials import Dials
-from vhmae.guide.document import Choice, Guide, Point, hex_of
+from vhmae.guide.document import KINDS, Choice, Guide, Point, hex_of
 from vhmae.guide.flags import guide_of_flags
 from vhmae.guide.reading import guide_from, parse_guide, read_guide
 
@@ -310,3 +311,15 @@ def test_a_guide_file_is_read_by_public_names(tmp_path: Path) -> None:
     guide.write(tmp_path / "g.json")
     assert vhmae.read_guide(tmp_path / "g.json") == guide
     assert vhmae.read_guide(str(tmp_path / "g.json")) == guide
+
+
+def test_the_page_shows_a_guide_that_can_be_read() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "guides.md").read_text()
+    (block,) = re.findall(r"```json\n(.*?)```", page, flags=re.DOTALL)
+    guide = guide_from(json.loads(block), "the page")
+    kinds = [point.kind for point in guide.points]
+    assert kinds == ["target", "match", "brightness", "keep"]
+    assert guide.choices[0].chosen == 3
+    named = re.search(r"`is` is one of ([a-z, ]+);", page)
+    assert named is not None
+    assert tuple(named[1].split(", ")) == KINDS
