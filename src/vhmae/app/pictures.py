@@ -14,6 +14,7 @@ PREVIEW_LINES = 540
 PREVIEW_WIDEST = 1280
 THUMB_LINES = 96
 FAST_QUALITY = 86
+"""Of JPEGs that are played and scrubbed."""
 THUMB_QUALITY = 82
 
 

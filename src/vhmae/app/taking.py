@@ -99,8 +99,15 @@ class Running:
 def take(
     project: Project, taking: Taking, overwrite: bool, running: Running, advance: Advance
 ) -> dict[str, Any]:
-    """Make something; returns its report, with the files under ``files``.
+    """Make something.
 
+    Args:
+        taking: what is made of the project, by which options, and where it goes.
+        overwrite: whether a file that is there may be replaced.
+        running: what a user may stop it by.
+        advance: told how far it is.
+    Returns:
+        The command's report, with the files that were written under ``files``.
     Raises:
         VhmaeError: where it cannot be made.
         Cancelled: where it was stopped.

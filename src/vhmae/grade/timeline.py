@@ -14,9 +14,16 @@ from vhmae.grade.shots import ShotGrade
 def write_edl(
     grades: list[ShotGrade], cdls: list[Cdl], media: Media, name: str, path: Path
 ) -> None:
-    """Write the shots one after the other, each at its own place; times are those of the clip.
+    """Write an EDL (CMX 3600 with ASC CDL comments): the shots one after the other, each at its own
+    place; times are those of the clip.
 
-    Its first line says how frames are counted: without it, readers take 29.97 for what they like.
+    Args:
+        grades, cdls: of each shot, in order.
+        media: how the clip is named and counted.
+        name: the title.
+        path: the file to write.
+
+    Its second line says how frames are counted: without it, readers take 29.97 for what they like.
     """
     count = media.counting
     frames_are = "DROP FRAME" if count.drop else "NON-DROP FRAME"
@@ -47,7 +54,17 @@ def write_edl(
 def write_otio(
     grades: list[ShotGrade], cdls: list[Cdl], luts: list[Path], media: Media, name: str, path: Path
 ) -> None:
-    """Write the shots one after the other, each with its CDL and the name of its LUT."""
+    """Write an OpenTimelineIO time line: the shots one after the other, each with its CDL and the
+    name of its LUT.
+
+    Args:
+        grades, cdls, luts: of each shot, in order; LUTs are named, not copied.
+        media: how the clip is addressed and counted.
+        name: the time line's name.
+        path: the file to write.
+    Raises:
+        InputError: where OpenTimelineIO is not installed.
+    """
     otio = require_otio()
 
     def times(start: int, frames: int) -> Any:

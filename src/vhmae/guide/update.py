@@ -40,6 +40,10 @@ CLIPPED = 0.5 / LEVELS
 COLOR = np.eye(3)
 GRAY = np.array([[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]])
 """G - R and B - G."""
+DARKEST = 1e-3
+"""Of a goal, whose hue says nothing where it is darker."""
+HUE_SCALES = (0.25, 4.0)
+"""A goal's hue is taken over to what is up to two stops darker or brighter."""
 CHROMA = np.eye(3)[[0, 2]] - LUMA
 """R - Y and B - Y."""
 
@@ -117,7 +121,7 @@ def observe(seen: Seen, start: ColorMap | None = None) -> Observation:
         # there.
         scale = 1.0
         if point.kind == "hue":
-            scale = float(np.clip(LUMA @ now / max(LUMA @ goal, 1e-3), 0.25, 4.0))
+            scale = float(np.clip(LUMA @ now / max(LUMA @ goal, DARKEST), *HUE_SCALES))
         wanted = measure @ (scale * goal)
     return Observation(measure, wanted, seen.composite, answer, VARIANCE / point.weight)
 

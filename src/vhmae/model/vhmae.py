@@ -56,6 +56,7 @@ class Prediction:
         return ~(self.masked | self.foreground)
 
     look: LookReading | None
+    """What the look path says; None in a model without one."""
 
 
 @dataclasses.dataclass(frozen=True)

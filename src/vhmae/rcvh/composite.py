@@ -78,8 +78,17 @@ def composited(pair: Pair, footage: Footage) -> Iterator[tuple[Array, Array]]:
 def lay(
     layer: Array, back: Array, matrix: Array, scale: float, size: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """Lay a foreground (h, w, 4) uint8, straight alpha, over a background; returns the composite
-    and its matte."""
+    """Lay a foreground over a background.
+
+    Args:
+        layer: (h, w, 4) uint8 RGB with straight alpha.
+        back: (H, W, 3) uint8 RGB.
+        matrix: (2, 3), from pixels of the layer to those of the background.
+        scale: how many times as large the layer becomes.
+        size: width and height of the background.
+    Returns:
+        The composite (H, W, 3) uint8, and the matte that it was laid by, (H, W) float32 in [0, 1].
+    """
     alpha = layer[..., 3].astype(np.float32) / np.float32(255.0)
     # Premultiplied: no color from outside the subject leaks in when it is resized.
     premultiplied = np.dstack([layer[..., :3].astype(np.float32) * alpha[..., None], alpha])

@@ -55,7 +55,16 @@ def make_study_application(
     https_only: bool = False,
     prefix: str = "",
 ) -> FastAPI:
-    """The application of one study."""
+    """The application of one study.
+
+    Args:
+        folder: the study's, with its videos.
+        description: what is asked, of what.
+        secrets: of the sign-in and of the orders that ballots are shown in.
+        rate: requests a minute and address.
+        https_only: whether cookies go over https alone.
+        prefix: path below which the application stands.
+    """
     site = Site(description.title, secrets, description.id[:12], rate, https_only, prefix)
     app, pages = make_application(Path(__file__).parent, site)
     ballots = Ballots(database, description.id)

@@ -79,9 +79,16 @@ def look_losses(
     """The look path's loss on drawn pixels under freshly drawn looks: each member answers for
     itself.
 
-    With ``cross_fit``, no member learns from the scenes of its own fold; ``unseen_ratio`` is what
-    it makes of them. With ``shown`` of 2 or more, the foreground is shown again as the members'
-    mean has harmonized it so far, and each time counts the same.
+    Args:
+        bank: drawn pixels of scenes, of which ``rows`` (B,) are taken.
+        looks: draws a background's and a foreground's look for each of them, by ``rng``.
+        config: its ``floor``, ``harm_weight`` and ``luma_weight`` are those of the loss.
+        cross_fit: no member learns from the scenes of its own fold; ``unseen_ratio`` is what it
+            makes of them.
+        shown: times that a foreground is shown: from the second on as the members' mean has
+            harmonized it so far. Each time counts the same.
+    Returns:
+        ``loss`` and what is told of it besides, scalars.
     """
     pixels = bank.pixels[rows].float() / 255.0
     region = bank.region[rows]

@@ -290,7 +290,16 @@ def load_bank(
     path: LookPath,
     looks: LookSampler,
 ) -> LookBank:
-    """The look path's bank: drawn once, then read from the cache."""
+    """The look path's bank: drawn once, then read from the cache.
+
+    Args:
+        sampler: cuts the scenes that it is drawn from.
+        stage, recipe: say how many of them, of what size, by which seed.
+        cache: the folder that it lies in.
+        processes: the one that leads draws it; the others wait.
+        path: whose encoder finds likes, where it has one.
+        looks: under which likes are looked for.
+    """
     seed, likes = recipe.train.seed, None
     encoder = ""
     if path.config.likeness is not None:

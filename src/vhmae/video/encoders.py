@@ -146,8 +146,15 @@ def _encodes(name: str) -> bool:
 def encoder_options(
     encoder: str, crf: int | None, preset: str | None, pix_fmt: str = "", container: str = ""
 ) -> dict[str, str]:
-    """The encoder's options; what it does not know is refused, since FFmpeg would clamp or ignore
-    it."""
+    """What an encoder is told.
+
+    Args:
+        crf: quality of the encoders in ``CRF_RANGES``; None takes :data:`DEFAULT_CRF`.
+        preset: speed preset; None is the encoder's own.
+        pix_fmt, container: what is written, where that makes a difference.
+    Raises:
+        InputError: for what the encoder does not know: FFmpeg would clamp or ignore it.
+    """
     options: dict[str, str] = {}
     if encoder in CRF_RANGES:
         low, high = CRF_RANGES[encoder]
