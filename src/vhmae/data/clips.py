@@ -348,15 +348,10 @@ class Pack:
         try:
             check_archive(path, "pack fewer frames")
             with np.load(path, allow_pickle=False) as file:
-                parts = {}
-                for key in ("pictures", "labels"):
-                    parts[key] = np.split(file[key], np.cumsum(file[f"{key}_sizes"])[:-1])
-                return cls(
-                    [str(name) for name in file["names"]],
-                    file["source"],
-                    parts["pictures"],
-                    parts["labels"],
-                    together,
+                names, source = [str(name) for name in file["names"]], file["source"]
+                pictures, labels = (
+                    np.split(file[key], np.cumsum(file[f"{key}_sizes"])[:-1])
+                    for key in ("pictures", "labels")
                 )
         except FileNotFoundError:
             raise InputError(f"{path}: no such pack; train again, which makes it") from None
@@ -364,6 +359,7 @@ class Pack:
             raise InputError(
                 f"{path}: is not a pack of frames ({error}); delete it: training makes it again"
             ) from None
+        return cls(names, source, pictures, labels, together)
 
 
 def regions_of(picture: Frame) -> Codes:

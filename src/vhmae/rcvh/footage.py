@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
-import lzma
 from fractions import Fraction
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def read_silhouette(footage: Footage, clip: RawClip) -> Silhouette:
             mattes = kept["mattes"]
         if mattes.ndim != 3 or mattes.dtype != np.uint8 or not mattes.size:
             raise ValueError("holds no mattes")
-    except (*DAMAGED_ARCHIVE, lzma.LZMAError) as error:
+    except DAMAGED_ARCHIVE as error:
         record = footage.out / "parts" / "cut" / f"{clip.name}.json"
         reason = " ".join(str(error).split())[:80]
         raise InputError(
