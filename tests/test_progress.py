@@ -88,3 +88,15 @@ def test_what_an_earlier_run_did_is_no_pace(clock: Clock) -> None:
         clock.now += 10.0
         advance(5_010)
     assert json.loads(stream.getvalue())["seconds_left"] == 4990.0
+
+
+def test_a_pass_over_all_frames_does_not_take_away_what_was_done_before(clock: Clock) -> None:
+    stream = io.StringIO()
+    with Progress("harmonize", 10_000, "json", stream=stream, begun=5_000) as advance:
+        for done in (1, 9_001, 5_001):
+            advance(done)
+        clock.now += 10.0
+        advance(5_011)
+    assert json.loads(stream.getvalue().splitlines()[-1])["seconds_left"] == pytest.approx(
+        4535.5, abs=0.1
+    )

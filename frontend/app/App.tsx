@@ -38,7 +38,7 @@ export function App({ onEnter }: { onEnter: () => void }) {
       {overlay.value === "export" && project.value && <Export />}
       {overlay.value === "help" && <Help />}
       {overlay.value === "placement" && project.value && <PlacementDialog />}
-      {!(overlay.value && (overlay.value === "help" || project.value)) && <Notices />}
+      <Notices elsewhere={overlay.value === "help" || (overlay.value !== null && project.value !== null)} />
     </div>
   );
 }

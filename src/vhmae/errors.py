@@ -75,7 +75,7 @@ class MissingMatte(InputError):
 
 
 class MissingForeground(InputError):
-    """A frame that something is said of shows no foreground."""
+    """A frame that something is said of shows no foreground, or nothing beside it."""
 
 
 class PointError(InputError):

@@ -159,9 +159,11 @@ class Option:
             return False
         return kinds[0] in (Path, str) if self.form is None else not self.form.between
 
-    def parse(self, text: str) -> Any:
+    def parse(self, text: str, folder: Path = Path()) -> Any:
         """The value that a text stands for: of a flag, or of a column.
 
+        Args:
+            folder: where paths count from.
         Raises:
             InputError: where it stands for none.
         """
@@ -174,14 +176,14 @@ class Option:
                 return _switch(text)
             if self.is_list:
                 kind = typing.get_args(hint)[0]
-                kind = path_of if kind is Path else kind
+                kind = functools.partial(path_of, folder=folder) if kind is Path else kind
                 return tuple(kind(word.strip()) for word in text.split("|") if word.strip())
             if typing.get_origin(hint) is tuple:
                 return self._words(text)
             if self.choices:
                 return self._choice(text)
             if hint is Path:
-                return path_of(text)
+                return path_of(text, folder)
             return Fraction(text) if hint is Fraction else hint(text)
         except (ValueError, ZeroDivisionError):
             raise self.refuse(text, f"is not {self.expected}") from None
@@ -300,11 +302,11 @@ class Option:
         return tuple(float(word) for word in words)
 
 
-def path_of(text: str) -> Path:
-    """The path that a text names. What begins with ./ names a file, whatever follows; a path alone
-    forgets that, and pipe:a.mkv would be taken for an address."""
+def path_of(text: str, folder: Path = Path()) -> Path:
+    """The path that a text names, from a folder. What begins with ./ names a file, whatever
+    follows; a path alone forgets that, and pipe:a.mkv would be taken for an address."""
     is_told = text.startswith(("./", ".\\")) and ":" in text
-    return Path.cwd() / text if is_told else Path(text)
+    return Path.cwd() / folder / text if is_told else folder / text
 
 
 def _is_of(kind: Any, value: Any) -> bool:

@@ -88,7 +88,8 @@ class Progress:
     def __call__(self, done: int) -> None:
         """Tell how much is done."""
         if done < self.done:  # another pass over the same
-            self._began, self._tenths, self._begun = time.monotonic(), 0, 0
+            self._began, self._begun = time.monotonic(), max(0, done - 1)
+            self._tenths = 10 * self._begun // self.total if self.total else 0
             if self._bar is not None:
                 self._bar.reset(self._task)
         self.done = done

@@ -334,7 +334,8 @@ def test_what_was_sent_and_left_gives_way(tmp_path: Path, monkeypatch: pytest.Mo
     left, opened = (uploads.begin(name, 400) for name in ("left.mp4", "opened.mp4"))
     for number in (left, opened):
         uploads.add(number, 0, b"x" * 400)
-    uploads.file(opened)
+    assert uploads.file(left).is_file()  # a glance at it is no project
+    uploads.keep(opened)
     with pytest.raises(Refused, match="together"):
         uploads.begin("more.mp4", 400)
     now[0] = LEFT_SECONDS + 1.0

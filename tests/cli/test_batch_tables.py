@@ -267,3 +267,19 @@ def test_a_line_whose_mask_is_made_in_the_work_is_checked_beside_the_others(
     assert "q.mkv: checked, would be 12 frames\n" in told.out
     assert "p.mkv: failed (rvm: needs a network file)" in told.err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_name_like_an_address_counts_from_the_tables_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sub").mkdir()
+    table = tmp_path / "sub" / "jobs.csv"
+    table.write_text("composite,mask,out\n./pipe:a.mkv,./m:a.mkv|b.mkv,./o:a.mkv\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    for path in (table, Path("sub/jobs.csv")):
+        (job,) = read_jobs(path, {})
+        paths = [job.composite, *job.masks, job.output]
+        assert [one.resolve() for one in paths] == [
+            tmp_path / "sub" / name for name in ("pipe:a.mkv", "m:a.mkv", "b.mkv", "o:a.mkv")
+        ]
+        assert paths[0].is_absolute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of
+from tests.support.runs import same_frames
 from tests.support.scenes import decode, moving_scene, write_video
 from vhmae.arrays import Frame, UnitMatte
 from vhmae.cli import main
@@ -208,10 +210,16 @@ def test_a_mask_that_a_killed_run_left_goes_with_the_next(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_mask_of_a_part_is_made_of_that_part_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("named", "looked_at"), [((), (4, 8)), ((5,), (4, 8)), ((2,), (0, 27)), ((30,), (0, 40))]
+)
+def test_the_mask_of_a_part_is_made_of_what_is_looked_at_alone(
+    named: tuple[int, ...],
+    looked_at: tuple[int, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    frames, _ = moving_scene(10, 96, 64)
+    frames, _ = moving_scene(40, 96, 64)
     write_video(tmp_path / "v.mkv", frames, codec="ffv1")
     fps = float(probe_video(tmp_path / "v.mkv").fps)
     seen: list[int] = []
@@ -230,12 +238,49 @@ def test_the_mask_of_a_part_is_made_of_that_part_alone(
         end=8 / fps,
         matte="rvm",
     )
-    with masked_job(job, "rvm", job.output) as masked:
+    with masked_job(job, "rvm", job.output, named) as masked:
         source = open_matte(masked.masks[0])
         covers = [float(matte.mean()) for matte in source.stored()]
-    assert seen == [4, 5, 6, 7]
+    assert seen == [*range(*looked_at)]
     assert [number for number, cover in enumerate(covers) if cover] == seen
     assert len(covers) == len(frames)
+
+
+def test_a_word_about_a_frame_outside_of_the_part_is_heard_where_the_mask_is_made(
+    small_clip: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as with the mask as a file."""
+    composite, mask = small_clip(frames=10)
+    stored = open_matte(mask).read(probe_video(composite))
+    masks = [matte / 255.0 for matte in itertools.islice(stored, 10)]
+
+    class Known(MatteMaker):
+        def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
+            for _ in frames:
+                yield masks[self.index].astype(np.float32)
+
+    monkeypatch.setattr("vhmae.matting.run.make_network", lambda *_: Known())
+    fps = float(probe_video(composite).fps)
+    rows, columns = np.nonzero(masks[5])
+    at = f"{np.median(columns):.0f},{np.median(rows):.0f}"
+    part = ("--start", str(2 / fps), "--end", str(4 / fps), "--target", f"{at}=#805030@5")
+    for name, words in (("file", ("--mask", str(mask))), ("made", ("--matte", "rvm"))):
+        out = tmp_path / f"{name}.mkv"
+        assert main(["harmonize", str(composite), *words, "-o", str(out), *part]) == 0
+    assert same_frames(tmp_path / "file.mkv", tmp_path / "made.mkv")
+    assert len(decode(out)) == 2
+
+
+def test_a_part_without_a_frame_is_told_before_a_mask_is_made(
+    small_clip: Maker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("vhmae.matting.run.make_network", lambda *_: pytest.fail("it has begun"))
+    run = ("harmonize", small_clip()[0], "--matte", "rvm", "-o", tmp_path / "o.mkv")
+    told = error_of(*run, "--start", "0.045", "--end", "0.055", capsys=capsys)
+    assert "no frame is shown within; choose a longer part" in told
 
 
 def test_a_folder_that_nobody_may_enter_is_the_users_to_mend(

@@ -222,19 +222,33 @@ def test_a_point_that_takes_after_another_shot_is_refused_unless_all_are_ruled()
     assert len(everywhere[None].points) == 1
 
 
-def test_a_point_is_heard_on_what_is_soft_all_over() -> None:
+@pytest.mark.parametrize("move", ["foreground", "both"])
+@pytest.mark.parametrize("soft", [(0.4, 0.4), (0.2, 0.4)], ids=["glass", "smoke"])
+def test_a_point_is_heard_on_what_is_soft_all_over(soft: tuple[float, float], move: str) -> None:
     frames, masks = moving_scene(4, 48, 32)
     rows, columns = np.nonzero(masks[0])
     at = (float(np.median(columns)), float(np.median(rows)))
-    own = harmonizer(lookahead=0)
+    cover = masks[0] * np.linspace(*soft, masks[0].shape[1], dtype=np.float32)[::-1]
+    own = harmonizer(lookahead=0, move=move)
     own.guide(Guide(points=(Point(kind="target", at=at, to=(0.2, 0.5, 0.3)),)), SURE)
-    own.step(frames[0], masks[0].astype(np.float32) * np.float32(0.4))
-    assert own.stream_guide.decisions[0].points[0].levels_left < 8.0
+    own.step(frames[0], cover)
+    left = own.stream_guide.decisions[0].points[0].levels_left
+    assert left < (8.0 if move == "foreground" else 50.0)  # both go half-way
+    own = harmonizer(lookahead=0)
     point = Point(kind="target", at=(0.0, 0.0), to=(0.2, 0.5, 0.3))
-    own.reset()
     own.guide(Guide(points=(point,)), SURE)
     with pytest.raises(InputError, match="outside the mask"):
-        own.step(frames[0], masks[0].astype(np.float32) * np.float32(0.4))
+        own.step(frames[0], cover)
+
+
+def test_a_match_takes_after_the_last_pixels_far_half() -> None:
+    frames, masks = moving_scene(1, 48, 32)
+    rows, columns = np.nonzero(masks[0])
+    at = (float(np.median(columns)), float(np.median(rows)))
+    own = harmonizer(lookahead=0)
+    own.guide(Guide(points=(Point(kind="match", at=at, to=(47.9, 31.9)),)), SURE)
+    own.step(frames[0], masks[0])
+    assert own.stream_guide.decisions[0].points
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,18 @@ def test_a_line_between_both_sides_is_the_foregrounds() -> None:
     assert is_on(matte, (7.0, -3.0), Side())  # the nearest pixel
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+def test_a_place_is_one_of_one_side(kind: type[np.generic]) -> None:
+    smoke = np.linspace(0.0, 0.45, 24)[None] * (255 if kind is np.uint8 else 1)
+    for matte in (smoke.astype(kind), np.full((1, 24), smoke.mean()).astype(kind)):
+        sides = [
+            [is_on(cover, (x, 0.0), side) for x in range(24)]
+            for cover, side in ((matte, Side()), (outside([matte]), Side("background")))
+        ]
+        assert all(one != other for one, other in zip(*sides, strict=True))
+        assert sum(sides[0]) >= 12
+
+
 def test_the_background_moves_as_a_foreground_would() -> None:
     """Fitting the background is fitting what lies outside the mask, by the same network."""
     moved = harmonized("background")

@@ -7,7 +7,7 @@ import pytest
 
 from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding
-from vhmae.engine.sampling import changed_pixels
+from vhmae.engine.sampling import LEAST_PIXELS, changed_pixels
 from vhmae.video.planes import Box, PlanarFrame
 
 HEIGHT, WIDTH, SIDE = 360, 640, 96
@@ -39,6 +39,7 @@ def darker(rgb: Array, box: Box, height: int, width: int) -> Array:
     [
         pytest.param(np.s_[100:300, 200:500], id="large"),
         pytest.param(np.s_[182:184, 402:406], id="between the places of the grid"),
+        pytest.param(np.s_[170:200, 380:430], id="a few places of the grid"),
         pytest.param(np.s_[0:360, 402:404], id="a wire"),
     ],
 )
@@ -48,7 +49,7 @@ def test_pixels_are_the_foregrounds_own(ball: tuple[slice, slice], chroma: int) 
     frame = scene(inside, chroma)
     for matte in (inside.astype(np.uint8) * 255, np.where(inside, 0.3, 0.0).astype(np.float32)):
         before, added = changed_pixels(frame, matte, SIDE, darker)
-        assert 0 < len(before) <= SIDE * SIDE
+        assert min(LEAST_PIXELS, inside.sum()) <= len(before) <= SIDE * SIDE
         assert before == pytest.approx(np.broadcast_to(BALL, before.shape), abs=0.01)
         left, right = ball[1].start / WIDTH, ball[1].stop / WIDTH
         assert (added <= -0.1 * (left - 1 / SIDE)).all()

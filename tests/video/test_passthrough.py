@@ -326,7 +326,7 @@ def test_a_cameras_own_keys_are_kept_or_told(suffix: str, tmp_path: Path) -> Non
     flags = {"movflags": "use_metadata_tags"}
     with av.open(str(plain)) as read, av.open(str(source), "w", options=flags) as out:
         stream = out.add_stream_from_template(read.streams.video[0])
-        out.metadata.update({**MAKERS, "title": "A film"})
+        out.metadata.update({**MAKERS, "title": "A film", "com.android.version": "14"})
         for packet in read.demux(read.streams.video[0]):
             if packet.dts is not None:
                 packet.stream = stream
@@ -340,6 +340,8 @@ def test_a_cameras_own_keys_are_kept_or_told(suffix: str, tmp_path: Path) -> Non
     else:
         assert left_out == []
         assert {key: found[key.lower()] for key in MAKERS} == MAKERS
+    if suffix == ".mov":  # by the name that Apple's players know, too
+        assert found["com.apple.quicktime.title"] == "A film"
 
 
 def test_web_subtitles_stay_in_webm(tmp_path: Path) -> None:

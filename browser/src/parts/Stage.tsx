@@ -63,6 +63,8 @@ export function Stage() {
     const open = clip.value;
     if (!at || !open || event.button !== 0) return;
     const isInside = at[0] >= 0 && at[1] >= 0 && at[0] < open.width && at[1] < open.height;
+    // A number that is being typed is of this point: it is heard when its field is left, which would be after the click.
+    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     if (armed.value && isInside) clicked([Math.floor(at[0]), Math.floor(at[1])]);
     else {
       box.current!.setPointerCapture(event.pointerId);

@@ -135,7 +135,8 @@ class Video implements Clip {
     if (!(await track.canDecode())) {
       throw new Unreadable("live.no-decoder", { name: file.name, codec: (await track.getCodec()) ?? "?" });
     }
-    if (await track.hasHighDynamicRange()) throw new Unreadable("live.hdr", { name: file.name });
+    const { transfer }: { transfer?: string | null } = await track.getColorSpace(); // wide primaries alone are no HDR
+    if (transfer === "pq" || transfer === "hlg") throw new Unreadable("live.hdr", { name: file.name });
     const [width, height] = [await track.getDisplayWidth(), await track.getDisplayHeight()];
     return new Video(file.name, file, track, width, height, await track.canBeTransparent());
   }

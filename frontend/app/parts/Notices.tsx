@@ -8,10 +8,11 @@ import { dismiss, notices } from "../store/session";
 import { overlay } from "../store/view";
 import { t } from "../text";
 
-export function Notices() {
+export function Notices({ elsewhere = false }: { elsewhere?: boolean }) {
+  // The region stays where a dialog shows them: what comes into one that is there is read aloud.
   return (
     <div class="notices" role="status" aria-live="polite">
-      {notices.value.map((one) => (
+      {(elsewhere ? [] : notices.value).map((one) => (
         <p key={one.id} class={one.kind}>
           {one.kind === "problem" && <Icon name="warning" />}
           <span>{one.text}</span>

@@ -1,8 +1,8 @@
 /** Six takes as thumbnails: one click is worth nearly a point. */
 
-import { answer, tried } from "../store/answers";
+import { answer, isAsking, tried } from "../store/answers";
 import { shown } from "../store/playhead";
-import { currentObject } from "../store/project";
+import { currentObject, guide } from "../store/project";
 import { choose, chosenRounds, current, isLoading, removeChoice, takeBack, thumbnails } from "../store/takes";
 import { explained, has, number, t } from "../text";
 import type { GuideAnswer, TakeRow } from "../types";
@@ -15,7 +15,13 @@ export function Takes() {
   const found = current.value;
   const rounds = chosenRounds().length;
   const isThere = shown.value?.maps.objects[currentObject.value - 1] != null;
-  const faulty = (answer.value?.errors ?? []).filter((one) => one.choice !== undefined);
+  const choices = guide.value.choices;
+  const isFirst = (number: number): boolean => {
+    const one = choices[number - 1];
+    return one !== undefined && choices.findIndex((of) => of.frame === one.frame && (of.object ?? 1) === (one.object ?? 1)) === number - 1;
+  };
+  // Later rounds go with the first one.
+  const faulty = (answer.value?.errors ?? []).filter((one) => one.choice !== undefined && isFirst(one.choice));
   if (!isThere && shown.value) {
     return (
       <>
@@ -41,7 +47,7 @@ function Faulty({ error }: { error: GuideAnswer["errors"][number] }) {
   return (
     <p class="problem row between">
       <span><Icon name="warning" /> {explained(error, "takes.wrong")}</span>
-      <Button icon="trash" kind="quiet" title={t("takes.remove", { number: error.choice! })} onClick={() => removeChoice(error.choice! - 1)} />
+      <Button icon="trash" kind="quiet" title={t("takes.remove", { number: error.choice! })} disabled={isAsking.value} onClick={() => removeChoice(error.choice! - 1)} />
     </p>
   );
 }

@@ -84,9 +84,14 @@ export function takeBack(): void {
   }
 }
 
-/** Take a choice out, wherever it was made. */
+/** Take a choice out, wherever it was made, with the finer ones that were made after it of the same object in the
+ * same frame. */
 export function removeChoice(index: number): void {
-  edit("edit.unchoose", { guide: { choices: guide.value.choices.filter((_, i) => i !== index) } });
+  const gone = guide.value.choices[index];
+  if (!gone) return;
+  const follows = (one: Choice, i: number): boolean =>
+    i >= index && one.frame === gone.frame && (one.object ?? 1) === (gone.object ?? 1);
+  edit("edit.unchoose", { guide: { choices: guide.value.choices.filter((one, i) => !follows(one, i)) } });
 }
 
 /** Of another clip there are none yet. */

@@ -1,7 +1,7 @@
 /** Buttons, sliders, dialogs: what every part of the page is made of. */
 
-import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import type { ComponentChildren, Ref } from "preact";
+import { useEffect, useId, useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "./words";
 import { Icon, type IconName } from "./icons";
 
@@ -115,6 +115,16 @@ export function typedNumber(text: string): number | null {
   return plain && Number.isFinite(found) ? found : null;
 }
 
+/** A field that shows a text, and is written to only where that changes: what is half typed outlives that the page
+ * around it is drawn anew. */
+function useWritten(text: string): Ref<HTMLInputElement> {
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    if (field.current) field.current.value = text;
+  }, [text]);
+  return field;
+}
+
 /** A number that is typed. It is heard once it is typed to its end: a number that is written back
  * at every key becomes another one on the way. */
 export function Typed(props: {
@@ -125,23 +135,19 @@ export function Typed(props: {
   onChange: (value: number) => void;
 }) {
   const { value, min = -Infinity, max = Infinity, step } = props;
+  const field = useWritten(String(value));
   const bounds = { ...(Number.isFinite(min) ? { min } : {}), ...(Number.isFinite(max) ? { max } : {}) };
   return (
     <input
+      ref={field}
       type="number"
       {...bounds}
       step={step}
-      value={value}
       onChange={(event) => {
-        const field = event.currentTarget;
-        const typed = field.valueAsNumber;
-        if (!Number.isFinite(typed)) {
-          field.value = String(value);
-          return;
-        }
-        const kept = Math.min(max, Math.max(min, typed));
-        field.value = String(kept);
-        props.onChange(kept);
+        const typed = event.currentTarget.valueAsNumber;
+        const kept = Number.isFinite(typed) ? Math.min(max, Math.max(min, typed)) : value;
+        event.currentTarget.value = String(kept);
+        if (Number.isFinite(typed)) props.onChange(kept);
       }}
     />
   );
@@ -150,6 +156,7 @@ export function Typed(props: {
 /** A slider with its number, which can be typed over. */
 export function Slider(props: SliderProps) {
   const id = useId();
+  const written = useWritten(props.text);
   const { min, max, step, least = min, most = max } = props;
   const share = (value: number): number => Math.min(1, Math.max(0, (value - min) / (max - min)));
   const type = (event: { currentTarget: HTMLInputElement }): void => {
@@ -180,8 +187,8 @@ export function Slider(props: SliderProps) {
         class="typed"
         type="text"
         inputMode="decimal"
+        ref={written}
         aria-label={t("slider.typed", { name: props.label })}
-        value={props.text}
         disabled={props.disabled}
         onFocus={(event) => event.currentTarget.select()}
         onChange={type}

@@ -42,9 +42,10 @@ from vhmae.app.refusals import Refused
 from vhmae.app.samples import Samples
 from vhmae.arrays import Array, to_unit
 from vhmae.engine.moving import Move, outside
-from vhmae.engine.pointing import DialFrames, disk_mean, solid_of
+from vhmae.engine.pointing import DialFrames, disk_mean
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import FrameTransform, KeepingChange, render_planes
+from vhmae.engine.solid import solid_of
 from vhmae.errors import InputError
 from vhmae.guide.document import Guide
 from vhmae.guide.options import GuideOptions

@@ -190,7 +190,8 @@ class ClipGuide:
                 Guide(choices=(alone,)).check_fits(*self.size, self.info.frames, self.objects)
                 self._check_look(choice.frame, min(choice.object, self.things))
             except InputError as error:
-                errors.append({"choice": number, "detail": str(error), "key": None, "values": {}})
+                detail = error.reason.removeprefix("choice 1: ")  # it was looked at alone
+                errors.append({"choice": number, "detail": detail, "key": None, "values": {}})
                 continue
             before = sum(number <= choice.after_points for number in numbers)
             choices.append(dataclasses.replace(choice, after_points=before))

@@ -113,6 +113,8 @@ class Folder:
             path = self.path(text, base)
         elif not self.holds(path):
             raise Refused("server.outside", path=text[:200])
+        if text.startswith(UPLOAD):
+            self.uploads.keep(text.removeprefix(UPLOAD))
         if not all(self.holds(link) for link in _linked_pictures(path)):
             raise Refused("server.outside", path=text[:200])
         return path

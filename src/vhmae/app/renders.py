@@ -145,8 +145,11 @@ def check_written(project: Project, taking: Taking) -> None:
 def _check_heard(project: Project, taking: Taking) -> None:
     """Refuse words that cannot be heard, as a choice of an object that is gone."""
     errors = project.clip.clip_guide.sound(guide_of(taking))[2]
-    if errors:
-        raise InputError(f"{errors[0]['detail']}; take it out")
+    if not errors:
+        return
+    first = errors[0]
+    what = f"point {first['point']}" if "point" in first else f"choice {first['choice']}"
+    raise InputError(f"{what}: {first['detail']}")
 
 
 class Renders:

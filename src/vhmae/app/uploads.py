@@ -93,8 +93,11 @@ class Uploads:
         one = self._known(number)
         if one.received < one.size:
             raise Refused("server.offset", received=one.received)
-        one.is_used = True
         return one.path
+
+    def keep(self, number: str) -> None:
+        """Note that a project is opened with a file: it gives way to no other."""
+        self._known(number).is_used = True
 
     def _taken(self) -> int:
         return sum(one.size for one in self._files.values())

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from vhmae.arrays import Matte, to_unit, top_of
+from vhmae.engine.solid import most_of, solid_of
 from vhmae.errors import InputError
 
 HALF_WAY = 0.5
@@ -96,14 +97,13 @@ def outside(mattes: Sequence[Matte]) -> Matte:
 
 
 def is_on(matte: Matte, place: tuple[float, float], side: Side) -> bool:
-    """Whether a place (column, row) is one of a side whose matte this is; what lies on the line
-    between both is the foreground's."""
+    """Whether a place (column, row) is one of a side whose matte this is; each place is one of one
+    side, and what lies on the line between both is the foreground's."""
     height, width = matte.shape
     column, row = (
         min(max(round(at), 0), size - 1) for at, size in zip(place, (width, height), strict=True)
     )
-    cover = float(to_unit(matte[row : row + 1, column : column + 1])[0, 0])
     if side.of == "background":
-        return cover > 0.5
-    # What is soft all over is nowhere more than its most.
-    return 0.0 < cover >= min(0.5, float(to_unit(matte.max(keepdims=True))[0, 0]))
+        return not is_on(outside([matte]), place, Side())
+    cell = matte[row : row + 1, column : column + 1]
+    return bool(solid_of(cell, most_of(matte))[0, 0])

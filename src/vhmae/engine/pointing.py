@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array, Color, ColorMap, Colors, Mask, Matte, Picture, to_unit
+from vhmae.arrays import Array, Color, ColorMap, Colors, Mask, Matte, Picture
 from vhmae.color.basis import AFFINE, QUADRATIC
 from vhmae.engine.moving import Side, is_on
 from vhmae.engine.rendering import FrameTransform, kept_of
 from vhmae.engine.settings import Kept
+from vhmae.engine.solid import SOLID, most_of, solid_of
 from vhmae.errors import MissingForeground
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import Decision, Scene, decide, turn_shot
@@ -28,9 +29,6 @@ DISK_LINES = 288
 """A place is the mean of a disk of this radius in a frame of so many lines; others in
 proportion."""
 MOST_COLORS = 4096
-INSIDE = 0.5
-"""Pixels count whose matte is at least this, or the most that it is anywhere: glass and smoke are
-soft all over."""
 
 
 def disk_mean(picture: Picture, place: Place, inside: Mask | None = None) -> Color | None:
@@ -71,17 +69,11 @@ def mean_beside(picture: Picture, place: Place, matte: Matte) -> Color | None:
     """
     height, width = matte.shape
     column, row = (  # the last pixel's far half lies in the frame
-        min(max(round(at), 0), size - 1) for at, size in zip(place, (width, height), strict=True)
+        min(max(at, 0), size - 1) for at, size in zip(place, (width, height), strict=True)
     )
     solid = solid_of(matte)
-    return disk_mean(picture, place, solid if solid[row, column] else ~solid)
-
-
-def solid_of(matte: Matte) -> Mask:
-    """The pixels of a matte (H, W) that count as its object's: (H, W) bool."""
-    least = min(INSIDE, most_of(matte))
-    inside: Mask = (to_unit(matte) >= least) & (matte > 0)
-    return inside
+    beside = solid if solid[round(row), round(column)] else ~solid
+    return disk_mean(picture, (column, row), beside)
 
 
 def from_reference(guide: Guide, reference: Picture | None) -> Guide:
@@ -195,11 +187,6 @@ Firsts = Callable[[], Iterable[tuple[int, Shown]]]
 """Gives shots by number, each with a frame whose colors its dials are fitted in."""
 
 
-def most_of(matte: Matte) -> float:
-    """The most that a matte (H, W) is anywhere, in [0, 1]."""
-    return float(to_unit(matte.max(keepdims=True)).item())
-
-
 class DialFrames:
     """The frames that the dials of each shot are fitted in: the first that shows a part solid
     somewhere, else the first that shows it at all."""
@@ -219,8 +206,8 @@ class DialFrames:
         if found is not None and found[1]:
             return
         most = max(map(most_of, sides), default=0.0)
-        if most >= INSIDE or (most > 0.0 and found is None):
-            self._found[place][shot] = number, most >= INSIDE
+        if most >= SOLID or (most > 0.0 and found is None):
+            self._found[place][shot] = number, most >= SOLID
 
     def of(self, place: int) -> dict[int, int]:
         """Frames of a part, by shot."""
@@ -437,7 +424,7 @@ def point_of_side(
 
 
 def _lies_on(frame: int, place: Place, side: Side, show: Callable[[int], Shown]) -> bool:
-    """Whether a place lies on a side; where a frame has no foreground, on none of it."""
+    """Whether a place lies on a side; where nothing can be said of a frame, on none of it."""
     try:
         return is_on(show(frame).matte, place, side)
     except MissingForeground:

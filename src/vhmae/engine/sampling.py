@@ -7,11 +7,12 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Colors, Matte, Planes, PlaneSteps, to_unit
+from vhmae.arrays import Array, Colors, Matte, Planes, PlaneSteps
+from vhmae.engine.solid import most_of, solid_of
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 
-SOLID = 0.5
-"""Pixels count whose matte is at least this, of its most solid pixel where none is."""
+LEAST_PIXELS = 64
+"""Where the grid meets fewer, a grade would rest on too few colors."""
 
 
 def changed_pixels(
@@ -20,8 +21,8 @@ def changed_pixels(
     side: int,
     change: Callable[[Planes, Box, int, int], PlaneSteps],
 ) -> tuple[Colors, Colors]:
-    """Pixels of a foreground where a grid over the frame meets it; where none does, since it is
-    smaller than the grid's step or soft all over, pixels of its own rows.
+    """Pixels of a foreground where a grid over the frame meets it; where it meets next to none of
+    them, since the foreground is small, pixels of its own rows.
 
     Args:
         image: the frame, (H, W).
@@ -33,8 +34,8 @@ def changed_pixels(
         is empty.
     """
     grid = cv2.resize(_plain(matte), (side, side), interpolation=cv2.INTER_NEAREST)
-    inside = to_unit(grid) >= SOLID
-    if not inside.any():
+    inside = solid_of(grid, most_of(matte))
+    if np.count_nonzero(inside) < LEAST_PIXELS:
         return _of_its_rows(image, matte, side, change)
     before = image.sample(side, side)
     added = change(before, Box(0, 0, side, side), side, side)
@@ -51,8 +52,7 @@ def _of_its_rows(
     if box is None:
         return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.float32)
     height, width = matte.shape
-    cover = to_unit(matte[box.rows, box.columns])
-    solid = cover >= SOLID * float(cover.max())
+    solid = solid_of(matte[box.rows, box.columns])
     rows = np.flatnonzero(solid.any(axis=1))
     rows = rows[_spread(len(rows), side)]
     before: list[Array] = []

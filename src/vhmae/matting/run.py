@@ -211,6 +211,7 @@ def matte_video(job: MatteJob, within: range | None = None) -> dict[str, Any]:
         info = righted(info)
     _check_outputs(job, info)
     maker = make_maker(job, info)
+    within = range(info.frames) if within is None else within
     covered, most, frames, decoded = 0.0, 0.0, 0, 0
     with contextlib.ExitStack() as stack:
         mattes = (
@@ -222,7 +223,7 @@ def matte_video(job: MatteJob, within: range | None = None) -> dict[str, Any]:
             else None
         )
         advance = stack.enter_context(
-            Progress("matte", info.frames, "auto" if job.progress else "none")
+            Progress("matte", len(within), "auto" if job.progress else "none")
         )
         frames_read = run_ahead(_read_within(info, within), FRAMES_AHEAD)
         cut = run_ahead(cut_out(job, info, maker, frames_read), FRAMES_AHEAD)
@@ -235,7 +236,7 @@ def matte_video(job: MatteJob, within: range | None = None) -> dict[str, Any]:
                     mattes.write(one.timed, _matte_planes(one.matte, limited=_is_lossy(job.output)))
                 if layer is not None and one.colors is not None:
                     layer.write(one.timed, _layer_planes(one.colors, one.matte))
-                advance(frames)
+                advance(min(max(0, frames - within.start), len(within)))
         finally:
             cut.close()
         if most <= 0.0 or (job.way != "file" and most < LEAST_FOREGROUND):
@@ -259,14 +260,14 @@ def matte_video(job: MatteJob, within: range | None = None) -> dict[str, Any]:
         "with": job.way,
         "foreground_ratio": round(covered / max(1, frames), 4),
         "latency_frames": maker.latency_frames,
-        "warnings": [*maker.warnings, *_warnings(job, info, decoded), *lost],
+        "warnings": [*maker.warnings, *_warnings(job, info, len(within), decoded), *lost],
     }
 
 
-def _read_within(info: VideoInfo, within: range | None) -> Iterator[TimedFrame]:
-    if within is None:
-        return read_frames(info)
+def _read_within(info: VideoInfo, within: range) -> Iterator[TimedFrame]:
     frames = read_frames(info, first=within.start)
+    if within.stop >= info.frames:
+        return frames
     return itertools.takewhile(lambda timed: timed.index < within.stop, frames)
 
 
@@ -404,17 +405,17 @@ def _holds_sound(output: Path, info: VideoInfo) -> bool:
     return bool(known or not there) and known <= codecs_of(output)
 
 
-def _warnings(job: MatteJob, info: VideoInfo, decoded: int) -> list[str]:
-    """What is lost, so many frames having been decoded."""
+def _warnings(job: MatteJob, info: VideoInfo, wanted: int, decoded: int) -> list[str]:
+    """What is lost, so many of the frames that are wanted having been decoded."""
     outputs = [path for path in (job.output, job.foreground) if path is not None]
     silent = [
         path
         for path in outputs
         if sound_codecs(info) and (_is_picture(path) or not _holds_sound(path, info))
     ]
-    lost = info.frames - decoded
+    lost = wanted - decoded
     damaged = [
-        f"{job.video} is damaged: {lost} of its {info.frames} frames could not be decoded, and "
+        f"{job.video} is damaged: {lost} of its {wanted} frames could not be decoded, and "
         f"{'has' if lost == 1 else 'have'} the matte of the frame before"
     ]
     dimmed = [

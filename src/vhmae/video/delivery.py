@@ -7,7 +7,7 @@ decides what must be written; where that differs from the source, whole frames a
 Sources: ITU-T H.264, H.265, H.273 (VUI); AV1 and VP9 bitstream specifications; RFC 6386 9.2 (VP8
 is BT.601 of limited range); JFIF 1.02 (JPEG is BT.601 of full range, chroma centered); SMPTE RDD 36
 (ProRes tells its matrix, range is limited); ISO 13818-2 6.3.6; SMPTE ST 2019-1 (DNxHR); QuickTime's
-``nclc`` tells no range, ISO 23001-8's ``nclx`` and Matroska's ``Color`` do; AVI tells nothing.
+``nclc`` tells no range, ISO 23001-8's ``nclx`` and Matroska's ``Colour`` do; AVI tells nothing.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ _USUAL_LAYOUTS = {
 _OF_THE_FILE_ITSELF = (
     *("encoder", "major_brand", "minor_version", "compatible_brands", "duration"),
     "timecode",  # of the first frame, which another one may be
+    "com.android.version",  # of the phone's system
 )
+_KNOWN_TO_APPLE = ("title", "artist", "album", "comment", "copyright", "description", "genre")
 _BROADCAST = ("mpegts", "mpeg")
 _TEXTS = ("subrip", "srt", "ass", "ssa", "webvtt", "text")
 """Subtitles that can be read as text, by PyAV's names."""
@@ -53,8 +55,25 @@ def broadcast_origin(original: Any) -> Fraction:
 
 def keys_of_its_own(original: Any) -> list[str]:
     """What QuickTime calls metadata keys of a maker's own, as com.apple.quicktime.make, of a file:
-    MP4 has no place for them."""
-    return [key for key in original.metadata if key.count(".") > 1]
+    FFmpeg writes them into MP4 only in the place of those that players know there."""
+    return [
+        key
+        for key in original.metadata
+        if key.count(".") > 1 and key.lower() not in _OF_THE_FILE_ITSELF
+    ]
+
+
+def _kept_metadata(original: Any, suffix: str) -> dict[str, str]:
+    """What is said of a file and holds of a copy of it."""
+    kept = {
+        key: value
+        for key, value in original.metadata.items()
+        if key.lower() not in _OF_THE_FILE_ITSELF
+    }
+    if suffix == ".mov" and keys_of_its_own(original):  # all are written as keys then
+        named = {f"com.apple.quicktime.{key}": kept[key] for key in _KNOWN_TO_APPLE if key in kept}
+        kept = named | kept
+    return kept
 
 
 class Companions:
@@ -115,13 +134,7 @@ class Companions:
                     f"{'pictures' if stream.type == 'video' else stream.type} (stream "
                     f"{stream.index})"
                 )
-        container.metadata.update(
-            {
-                key: value
-                for key, value in original.metadata.items()
-                if key.lower() not in _OF_THE_FILE_ITSELF
-            }
-        )
+        container.metadata.update(_kept_metadata(original, self._suffix))
         if self._suffix in (".mp4", ".m4v") and (own := keys_of_its_own(original)):
             self.left_out.append(f"metadata ({', '.join(own)})")
         if chapters and self._suffix == ".avi":

@@ -99,7 +99,9 @@ def _of_png(data: bytes) -> StillMarks:
         body = data[at + 8 : at + 8 + size]
         if name == b"iCCP":
             packed = body[body.index(b"\0") + 2 :]
-            profile = zlib.decompressobj().decompress(packed, _LARGEST_PROFILE)
+            unpacker = zlib.decompressobj()
+            profile = unpacker.decompress(packed, _LARGEST_PROFILE)
+            profile = profile if unpacker.eof else None
         elif name == b"pHYs":
             across, down, unit = struct.unpack(">IIB", body)
             density, shape = (Fraction(across), Fraction(down)), unit == 0
@@ -133,7 +135,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 def _of_jpeg(data: bytes) -> StillMarks:
     parts: dict[int, bytes] = {}
-    density, shape = None, False
+    density, shape, count = None, False, 0
     for name, body in _segments(data):
         if name == 0xE0 and body.startswith(b"JFIF\0"):
             unit, across, down = struct.unpack_from(">BHH", body, 7)
@@ -141,15 +143,19 @@ def _of_jpeg(data: bytes) -> StillMarks:
             if across and down and (unit or across != down):
                 density, shape = (across * scale, down * scale), unit == 0
         elif name == 0xE2 and body.startswith(_ICC_HEAD):
-            parts[body[len(_ICC_HEAD)]] = body[len(_ICC_HEAD) + 2 :]
-    profile = b"".join(parts[number] for number in sorted(parts)) or None
-    return StillMarks(profile, density, shape)
+            number, count = body[len(_ICC_HEAD) : len(_ICC_HEAD) + 2]
+            parts[number] = body[len(_ICC_HEAD) + 2 :]
+    profile = b"".join(parts[number] for number in sorted(parts))
+    profile = profile if len(parts) == count else b""
+    return StillMarks(profile or None, density, shape)
 
 
 def _segments(data: bytes) -> list[tuple[int, bytes]]:
     found, at = [], 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0xDA, 0xD9):
         size = struct.unpack_from(">H", data, at + 2)[0]
+        if at + 2 + size > len(data):  # cut off
+            break
         found.append((data[at + 1], data[at + 4 : at + 2 + size]))
         at += 2 + max(2, size)
     return found
@@ -258,6 +264,8 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     found, at = [], 12
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
+        if at + 8 + size > len(data):  # cut off
+            break
         found.append((name, data[at + 8 : at + 8 + size]))
         at += 8 + size + size % 2
     return found

@@ -11,9 +11,10 @@ import numpy as np
 
 from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.pointing import decide_shots, solid_of
+from vhmae.engine.pointing import decide_shots
 from vhmae.engine.priors import find_prior, told_of_skin
 from vhmae.engine.settings import HarmonizerSettings
+from vhmae.engine.solid import solid_of
 from vhmae.errors import PointError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.decision import Decision

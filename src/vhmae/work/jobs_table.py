@@ -115,13 +115,11 @@ def _job(
             continue
         one = known[name]
         try:
-            value = one.parse(text)
+            value = one.parse(text, table.parent)
         except InputError as error:
             raise InputError(f"{table}: line {line}: {told_of_key(error, name)}") from None
-        if isinstance(value, Path) or (name == "weights" and (table.parent / text).is_file()):
-            value = table.parent / text if isinstance(value, Path) else str(table.parent / text)
-        elif one.is_list and one.role == "input":
-            value = tuple(table.parent / path for path in value)
+        if name == "weights" and (table.parent / text).is_file():
+            value = str(table.parent / text)
         values[one.name] = value
     if values.get("matte") and "resume" not in row:  # it is made anew each time
         values.pop("resume", None)

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,24 @@ from vhmae.guide.options import GuideOptions
 from vhmae.video.pictures import write_still
 from vhmae.video.source import frames_between
 from vhmae.work.job import HarmonizeJob, MaskMaker
+from vhmae.work.named import AROUND
 from vhmae.work.sources import check_composite
 
 
 @contextlib.contextmanager
-def masked_job(job: HarmonizeJob, way: MaskMaker, beside: Path) -> Iterator[HarmonizeJob]:
-    """A job with its mask made, of the frames that it keeps, in a file beside an output that is
-    gone afterwards."""
+def masked_job(
+    job: HarmonizeJob, way: MaskMaker, beside: Path, named: Iterable[int] = ()
+) -> Iterator[HarmonizeJob]:
+    """A job with its mask made, in a file beside an output that is gone afterwards.
+
+    Args:
+        named: frames of its video that a guide names. The mask is of the frames that the job keeps;
+            where one of these lies outside of them, of all that is looked at to hear of it.
+    """
     from vhmae.matting.run import made_matte  # its networks' library is an extra
 
     options: dict[str, Any] = {
-        "within": frames_between(check_composite(job), job.start, job.end),
+        "within": _looked_at(job, named),
         "weights": job.matte_weights,
         "threads": job.threads,
         "cuts": job.cuts,
@@ -35,6 +42,15 @@ def masked_job(job: HarmonizeJob, way: MaskMaker, beside: Path) -> Iterator[Harm
     }
     with made_matte(job.composite, way, beside, **options) as mask:
         yield dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
+
+
+def _looked_at(job: HarmonizeJob, named: Iterable[int]) -> range:
+    info = check_composite(job)
+    kept = frames_between(info, job.start, job.end)
+    outside = [frame for frame in named if frame not in kept]
+    if not outside:
+        return kept
+    return range(min(info.frames, max(kept.stop, max(outside) + AROUND + 1)))
 
 
 @contextlib.contextmanager

@@ -192,7 +192,7 @@ def came_among_neighbors(
         place: of the part that moves, from 0.
         check: called between frames and windows; what it raises ends the work.
     Raises:
-        InputError: where nothing can be said of it.
+        MissingForeground: where nothing can be said of it.
     """
     sources, own = analysis.sources, analysis.harmonizers[place]
     plain = dataclasses.replace(sources.job, strength=1.0, keep=(), move="foreground")
@@ -223,4 +223,5 @@ def came_among_neighbors(
                 came = harmonizer.stream_guide.last
                 assert came is not None, "what is changed was heard"
                 return came
-    raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
+    told = f"frame {number}: nothing can be said of it; name another"
+    raise MissingForeground(told, field="guide")

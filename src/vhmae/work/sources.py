@@ -245,10 +245,7 @@ class Sources:
             if payload.mattes[place].any():
                 return
         if not frames:
-            until = "" if job.end is None else f" `end` {job.end}"
-            raise InputError(
-                f"`start` {job.start}{until}: no frame is shown within; choose a longer part"
-            )
+            raise _shows_none(job)
         raise InputError(
             f"{name}: has no foreground between `start` and `end`; choose another part or check "
             "the mask"
@@ -409,3 +406,10 @@ def _check_range(job: AnalysisJob, info: VideoInfo) -> None:
         raise InputError(
             f"lies before `start` {job.start}; choose a later end", field="end", value=job.end
         )
+    if not frames_between(info, job.start, job.end):
+        raise _shows_none(job)
+
+
+def _shows_none(job: AnalysisJob) -> InputError:
+    until = "" if job.end is None else f" `end` {job.end}"
+    return InputError(f"`start` {job.start}{until}: no frame is shown within; choose a longer part")
