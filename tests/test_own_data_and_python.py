@@ -143,6 +143,24 @@ def test_what_a_mask_tells_is_told_when_it_is_packed(
     assert read_mask_bits(tmp_path / "o.mask.npz").sum() == 16
 
 
+def test_pictures_given_one_by_one_are_one_clip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An object may be out of some frames, and what is to be told is told once."""
+    for number, objects in enumerate(((1, 2), (1,), (2, 1))):
+        labels = np.zeros((8, 8), np.uint8)
+        for place, label in enumerate(objects):
+            labels[2 * place : 2 * place + 2] = label
+        cv2.imwrite(str(tmp_path / f"f{number}.png"), labels)
+    files = [str(tmp_path / f"f{number}.png") for number in range(3)]
+    out = tmp_path / "o.mask.npz"
+    assert cli.main(["pack-mask", *files, "-o", str(out), "--mask-label", "2"]) == 0
+    assert read_mask_bits(out).sum(axis=(1, 2)).tolist() == [16, 0, 16]
+    assert cli.main(["pack-mask", *files, "-o", str(out)]) == 0
+    assert capsys.readouterr().err.count("are taken as foreground") == 1
+    error_of("pack-mask", *files, "-o", out, "--mask-label", "3", capsys=capsys)
+
+
 def test_cite_names_paper_program_and_weights(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cite", "--weights", "default"]) == 0
     told = capsys.readouterr().out

@@ -150,7 +150,10 @@ def filled_folder(output: Path) -> Iterator[Path]:
         return
     left = [child.name for child in output.iterdir()]
     if left and all(name.startswith(".part-") for name in left):
-        raise InputError(f"{output}: holds {left[0]}, which a killed run left; remove it first")
+        raise InputError(
+            f"{output}: holds {left[0]}, of a run that was killed or is still at work; wait for "
+            "it, or remove it"
+        )
     if left:
         raise InputError(
             f"{output}: is not empty; give a new folder, so that nothing old stays among what is "

@@ -35,6 +35,7 @@ from vhmae.errors import InputError
 from vhmae.model.precision import Precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.recipe import DataConfig, Recipe, Stage, TrainConfig
+from vhmae.training.resuming import CHECKPOINT
 from vhmae.training.sources import Batches, open_pairs
 from vhmae.training.stages import SceneStage
 
@@ -320,7 +321,8 @@ def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> N
     course = Course(image_size=16, clip_frames=2)
     plan = ComparatorRecipe(comparator="co2net-is2am", backbone=str(path), train=course)
     model = build_comparator(plan)
-    assert ComparatorTrainer(plan, tmp_path / "run").origin == {
+    trainer = ComparatorTrainer(plan, tmp_path / "run")
+    assert trainer.origin == {
         "backbone_sha256": file_digest(path),
         "backbone_licence": "not told",
     }
@@ -329,6 +331,11 @@ def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> N
         torch.equal(value, expected[key])
         for key, value in model.get_submodule("backbone").state_dict().items()
     )
+    trainer.run_dir.mkdir()
+    trainer._save()
+    save_comparator(entry.build(config), "is2am", config, path, {})  # of the same name
+    with pytest.raises(InputError, match="stands on another backbone"):
+        ComparatorTrainer(plan, trainer.run_dir)._load(trainer.run_dir / CHECKPOINT)
     other = ComparatorRecipe(comparator="huang-rainnet", backbone=str(path), train=course)
     with pytest.raises(InputError, match="not the network"):
         build_comparator(other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -82,14 +83,41 @@ def test_clips_that_a_set_leaves_out_are_told(
     videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (videos / "other.mov").write_bytes(b"")
-    run = ["synthesize", "--videos", str(videos), "--shifts", "parametric", "-q"]
-    assert main([*run, "-o", str(tmp_path / "set"), "--frames", "2"]) == 0
+    run = ["synthesize", "--videos", str(videos), "--shifts", "parametric", "--frames", "2"]
+    assert main([*run, "-o", str(tmp_path / "set")]) == 0
     assert "1 file left out, as other.mov" in capsys.readouterr().err
-    (videos / "b.mp4").write_bytes((videos / "a.mp4").read_bytes())
-    write_mask_bits(np.ones((4, 72, 96), bool), videos / "b.mask.npz")
-    ratio = ["--foreground-ratio", "0.01:0.9"]
-    assert main([*run, *ratio, "-o", str(tmp_path / "less"), "--frames", "2"]) == 0
-    assert "1 clip left out in whole or in part, as b;" in capsys.readouterr().err
+    masks = {name: np.zeros((4, 72, 96), bool) for name in ("all", "thin")}
+    masks["all"][:] = True
+    masks["thin"][:, 20:60, 40:42] = True
+    for name, mask in masks.items():
+        (videos / f"{name}.mp4").write_bytes((videos / "a.mp4").read_bytes())
+        write_mask_bits(mask, videos / f"{name}.mask.npz")
+    run += ["--foreground-ratio", "0.001:0.9", "--json", str(tmp_path / "r.json")]
+    for number, quiet in enumerate(([], ["-q"])):
+        assert main([*run, *quiet, "-o", str(tmp_path / f"less{number}")]) == 0
+        told = capsys.readouterr().err
+        for line in (
+            "1 clip left out in whole or in part, as all: the foreground's share of the frame does "
+            "not fit --foreground-ratio",
+            "1 clip left out in whole or in part, as thin: --clean-edge leaves nothing",
+        ):
+            assert (line in told) == (not quiet)
+    assert len(json.loads((tmp_path / "r.json").read_text())["warnings"]) == 3
+
+
+def test_a_still_that_is_foreground_alone_is_left_out_where_a_share_is_asked_for(
+    videos: Path, stills: Path, tmp_path: Path
+) -> None:
+    (stills / "a.jpg").rename(stills / "whole.jpg")
+    cv2.imwrite(str(stills / "whole.png"), np.full((60, 80), 3, np.uint8))
+    told: list[str] = []
+    recipe = SynthesisRecipe(
+        videos=videos, stills=stills, frames=1, shifts=("parametric",), foreground_ratio=(0.01, 0.9)
+    )
+    assert synthesize(recipe, tmp_path / "set", told.append) > 0
+    assert any("as whole: the foreground's share" in one for one in told)
+    with pytest.raises(InputError, match="labels every pixel"):
+        synthesize(dataclasses.replace(recipe, foreground_ratio=(0.0, 1.0)), tmp_path / "all")
 
 
 def test_a_name_that_no_list_can_hold_is_refused_before_the_work(
@@ -121,7 +149,7 @@ def test_what_a_killed_run_left_in_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / ".part-0123").mkdir()
     with (
-        pytest.raises(InputError, match=r"holds \.part-0123, which a killed run left"),
+        pytest.raises(InputError, match=r"holds \.part-0123, of a run that was killed"),
         filled_folder(tmp_path / "set"),
     ):
         pass
@@ -153,25 +181,41 @@ def test_frames_without_zeros_before_their_numbers_are_in_their_order(tmp_path: 
     assert [path.stem for path in clip.composite] == ["0", "5", "10", "15"]
 
 
-def test_composites_of_one_name_are_refused(tmp_path: Path) -> None:
-    write_set(tmp_path, ["a/v1/object_1", "b/v1/object_1"], ["0"])
-    with pytest.raises(InputError, match="lines 1 and 2 are both called v1/object_1"):
-        read_list(tmp_path)
+def test_composites_of_one_name_are_called_by_their_places(tmp_path: Path) -> None:
+    write_set(tmp_path, ["a/v1/object_1", "b/v1/object_1", "a/v2/object_1"], ["0"])
+    names = ["comp/a/v1/object_1", "comp/b/v1/object_1", "v2/object_1"]
+    assert [one.name for one in read_list(tmp_path)] == names
+    assert len(read_pairs(tmp_path, tmp_path / "test_list.txt")) == 3
 
 
-def test_videos_without_a_level_of_objects_are_videos(tmp_path: Path) -> None:
-    write_set(tmp_path / "flat", ["one", "two"], ["0"])
-    assert [one.video for one in read_list(tmp_path / "flat")] == ["one", "two"]
-    write_set(tmp_path / "objects", ["v/object_1", "v/object_2"], ["0"])
-    assert [one.video for one in read_list(tmp_path / "objects")] == ["v", "v"]
+@pytest.mark.parametrize(
+    ("composites", "videos"),
+    [
+        (["one", "two"], ["one", "two"]),
+        (["001", "002"], ["001", "002"]),
+        (["car", "12"], ["car", "12"]),
+        (["v/object_1", "v/object_2"], ["v", "v"]),
+        (["v/warm", "v/cold", "w/1"], ["v", "v", "w"]),
+    ],
+)
+def test_a_video_is_what_lies_above_its_objects(
+    composites: list[str], videos: list[str], tmp_path: Path
+) -> None:
+    write_set(tmp_path, composites, ["0"])
+    assert [one.video for one in read_list(tmp_path)] == videos
 
 
-def test_what_a_file_manager_leaves_makes_no_other_set(tmp_path: Path) -> None:
+def test_what_a_file_manager_leaves_is_no_frame(tmp_path: Path) -> None:
     write_set(tmp_path, ["v/object_1"], ["0"])
     before = set_digest(read_list(tmp_path))
-    for name in (".DS_Store", "._0.png", "Thumbs.db"):
-        (tmp_path / "comp" / "v" / "object_1" / name).write_bytes(b"x")
-    assert set_digest(read_list(tmp_path)) == before
+    for part in ("comp", "real", "mask"):
+        for name in (".DS_Store", "._0.png", "Thumbs.db"):
+            (tmp_path / part / "v" / "object_1" / name).write_bytes(b"x")
+    (sample,) = read_list(tmp_path)
+    assert set_digest([sample]) == before
+    assert len(sample.read()[0]) == 1
+    (clip,) = read_pairs(tmp_path, tmp_path / "test_list.txt")
+    assert [path.name for path in (*clip.composite, *clip.target, *clip.mask)] == ["0.png"] * 3
     (tmp_path / "comp" / "v" / "object_1" / "1.png").write_bytes(b"x")
     assert set_digest(read_list(tmp_path)) != before
 

@@ -11,7 +11,8 @@ import pytest
 from tests.support.networks import TINY
 from vhmae.config import read_config
 from vhmae.digest import file_digest
-from vhmae.model.files import read_card
+from vhmae.model.files import find_card, only_of, read_card
+from vhmae.model.joining import joined_facts
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 from vhmae.training.loop import WEIGHTS, Trainer, _start_from
@@ -47,6 +48,18 @@ def test_what_was_started_from_is_told_with_its_licence(tmp_path: Path) -> None:
     assert told["licence"] == "Apache-2.0; research use only"
     assert told["data"] == ["ours", "theirs"]
     assert told["started_from"] == file_digest(source)
+
+
+def test_the_table_that_packaged_weights_learned_from_is_told_of_what_comes_of_them(
+    tmp_path: Path,
+) -> None:
+    free = find_card("free")
+    table = only_of(free)["only"]
+    network = load_model("free")
+    assert _start_from(VHMAE(network.config), "free", None)["only"] == table
+    assert joined_facts([free, free])["only"] == table
+    save_model(VHMAE(TINY), tmp_path / "own.safetensors", {}, half=False)
+    assert "only" not in joined_facts([free, find_card(str(tmp_path / "own.safetensors"))])
 
 
 def test_the_packaged_weights_are_taken_over_whole_as_the_page_says() -> None:

@@ -401,6 +401,19 @@ def test_another_folder_or_share_gets_a_cache_of_its_own(root: Path) -> None:
         bank_file(course.data, course.scenes, look, 1),
     ]
     assert len({first, *others}) == 4
+    more = dataclasses.replace(course.data, looks_pool=course.data.looks_pool + 1)
+    shown = dataclasses.replace(course.looks, same_look=0.5)
+    likes = {
+        bank_file(data, course.scenes, look, 0, encoder, looks)
+        for data, encoder, looks in (
+            (course.data, "a", course.looks),
+            (more, "a", course.looks),
+            (course.data, "b", course.looks),
+            (course.data, "a", shown),
+        )
+    }
+    assert len({first, *likes}) == 5
+    assert bank_file(more, course.scenes, look, 0) == first  # no look is drawn for it
 
 
 @pytest.mark.parametrize("cross_fit", [False, True])

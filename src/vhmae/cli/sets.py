@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import add_command, write_report
+from vhmae.cli.words import print_warnings
 from vhmae.data.job import AlignedRecipe, SetJob, SynthesisRecipe
 from vhmae.errors import InputError, counted
 from vhmae.options import MISSING, build_options, options_of
@@ -42,8 +43,11 @@ def _synthesize(args: Any) -> None:
         raise InputError("--videos: missing; name a folder of clips, or a recipe by --config")
     from vhmae.data.evaluation_sets import synthesize
 
-    count = synthesize(recipe, job.output)
-    write_report({"schema": 1, "composites": count, "output": str(job.output)}, args.json)
+    warnings: list[str] = []
+    count = synthesize(recipe, job.output, warnings.append)
+    report = {"schema": 1, "composites": count, "warnings": warnings, "output": str(job.output)}
+    write_report(report, args.json)
+    print_warnings(warnings, args.quiet)
     if not args.quiet:
         print(f"{job.output}: {counted(count, 'composite')}")
 

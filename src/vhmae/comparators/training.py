@@ -346,7 +346,7 @@ class ComparatorTrainer:
         return modules if self.critic is None else {**modules, "critic": self.critic}
 
     def _save(self) -> None:
-        saved: dict[str, Any] = {"recipe": to_tree(self.recipe)}
+        saved: dict[str, Any] = {"recipe": to_tree(self.recipe), "origin": self.origin}
         saved["state"] = dataclasses.asdict(self.state)
         saved["modules"] = {name: one.state_dict() for name, one in self._modules().items()}
         saved["optimizers"] = {name: one.state_dict() for name, one in self.optimizers.items()}
@@ -357,6 +357,11 @@ class ComparatorTrainer:
         saved = load_checkpoint(path, self.device)
         before = build(ComparatorRecipe, saved["recipe"], str(path), like=self.recipe)
         require_same_recipe(path, before, self.recipe)
+        if saved.get("origin", self.origin) != self.origin:  # all are called weights.safetensors
+            raise InputError(
+                f"{path}: stands on another backbone than {self.recipe.backbone}; resume with what "
+                "it was started with"
+            )
         warn_of_another_precision(saved["state"]["precision"], self.state.precision)
         known = {"processor_seconds": None, **saved["state"], "precision": self.state.precision}
         self.state = ComparatorState(**known)

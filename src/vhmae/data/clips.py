@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Numbers, Picture, Plane
-from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
+from vhmae.data.hyoutube import TRAIN_LIST, is_picture, read_list, read_picture
 from vhmae.data.labels import LABEL_SUFFIX, label_of, labelled, read_labels
 from vhmae.errors import DAMAGED_ARCHIVE, InputError, counted
 from vhmae.memory import bounded, check_archive
@@ -99,6 +99,10 @@ class ClipFiles:
         return np.stack(frames), mask[picks]
 
 
+class NoBackground(InputError):
+    """A picture whose every pixel is foreground."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Still:
     """A picture with its label map: a clip of one frame, whose foreground is every labelled
@@ -122,7 +126,7 @@ class Still:
                 "out"
             )
         if mask.all():
-            raise InputError(
+            raise NoBackground(
                 f"{self.labels}: labels every pixel, so that no background is left; leave this "
                 "picture out"
             )
@@ -146,7 +150,7 @@ def list_stills(folder: Path) -> list[Still]:
 def list_photographs(folder: Path) -> list[Path]:
     """The pictures of a folder in the order of their names, without those that are label maps: a
     PNG beside a JPEG or WebP of its name is one, and so is NAME.mask.png."""
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTOGRAPHS)
+    files = sorted(path for path in folder.iterdir() if is_picture(path, PHOTOGRAPHS))
     others = {path.stem for path in files if path.suffix.lower() != ".png"}
     return [
         path
@@ -163,7 +167,7 @@ def list_clips(folder: Path) -> list[ClipFiles]:
     clips = [
         ClipFiles(video.stem, video, video.with_name(f"{video.stem}.mask.npz"))
         for video in sorted(folder.iterdir())
-        if video.suffix.lower() == ".mp4" and video.with_name(f"{video.stem}.mask.npz").exists()
+        if is_picture(video, (".mp4",)) and video.with_name(f"{video.stem}.mask.npz").exists()
     ]
     if not clips:
         raise InputError(f"{folder}: holds no clip; expected NAME.mp4 beside NAME.mask.npz")
@@ -430,18 +434,17 @@ def _hyoutube_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
             )
 
 
-def tell_of_left_out(folder: Path) -> None:
-    """Tell on stderr which videos and pictures beside a folder's clips are none of them."""
+def told_of_others(folder: Path) -> list[str]:
+    """What a user should know of videos and pictures beside a folder's clips that are none."""
     clips = {clip.video for clip in list_clips(folder)}
     others = [
         path.name
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in (*VIDEOS, *PHOTOGRAPHS) and path not in clips
     ]
-    if others:
-        told = "clips are NAME.mp4 beside NAME.mask.npz, and pictures lie in a folder of their own"
-        files = f"{counted(len(others), 'file')} left out, as {others[0]}"
-        print(f"vhmae: warning: {folder}: {files}; {told}", file=sys.stderr)
+    told = "clips are NAME.mp4 beside NAME.mask.npz, and pictures lie in a folder of their own"
+    files = f"{counted(len(others), 'file')} left out"
+    return [f"{folder}: {files}, as {others[0]}; {told}"] if others else []
 
 
 def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
@@ -452,7 +455,8 @@ def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
         entries = list(_hyoutube_entries(folder))
     elif any(path.suffix.lower() == ".mp4" for path in folder.iterdir()):
         entries = list(_video_entries(folder, frames_per_video))
-        tell_of_left_out(folder)
+        for told in told_of_others(folder):
+            print(f"vhmae: warning: {told}", file=sys.stderr)
     else:
         entries = list(_still_entries(folder))
     if not entries:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vhmae.data.hyoutube import Sample
+from vhmae.data.hyoutube import Sample, is_picture
 from vhmae.digest import file_digest
 
 
@@ -36,11 +36,7 @@ def set_digest(samples: Sequence[Sample]) -> str:
 
 def _folder_digest(folder: Path) -> str:
     total = hashlib.sha256()
-    pictures = (
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in (".jpg", ".jpeg", ".png") and not entry.name.startswith(".")
-    )
+    pictures = (entry for entry in folder.iterdir() if is_picture(entry))
     for file in sorted(pictures):
         total.update(f"{file.name} {file_digest(file)}\n".encode())
     return total.hexdigest()

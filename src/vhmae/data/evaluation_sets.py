@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,15 @@ import torch
 from vhmae.arrays import Array, Mask
 from vhmae.color.lut import read_lut_bank
 from vhmae.color.skin import find_skin
-from vhmae.data.clips import ClipFiles, Still, list_clips, list_stills, read_names, tell_of_left_out
+from vhmae.data.clips import (
+    ClipFiles,
+    NoBackground,
+    Still,
+    list_clips,
+    list_stills,
+    read_names,
+    told_of_others,
+)
 from vhmae.data.hyoutube import (
     COMPOSITE,
     MASK,
@@ -41,22 +48,28 @@ from vhmae.errors import InputError, counted
 from vhmae.partial_output import filled_folder
 
 SMALLEST_CROP = 64
+OUT_OF_RANGE = "the foreground's share of the frame does not fit `foreground_ratio`"
+NO_CROP = "no part of the frame holds the share that `crop` asks for"
+TOO_THIN = "`clean_edge` leaves nothing of the foreground"
 
 
-def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
+def synthesize(
+    recipe: SynthesisRecipe, output: Path, tell: Callable[[str], object] = lambda _: None
+) -> int:
     """Write an evaluation set; returns the number of composites.
 
-    The folder must be missing or empty, and stays so where anything fails.
-
+    Args:
+        output: a folder that must be missing or empty, and stays so where anything fails.
+        tell: is called with each thing that a user should know of what was left out.
     Raises:
         InputError: for an output that is full, a recipe that its data does not fit, or two clips of
             one name.
     """
     with filled_folder(output) as folder:
-        return _fill(recipe, folder)
+        return _fill(recipe, folder, tell)
 
 
-def _fill(recipe: SynthesisRecipe, output: Path) -> int:
+def _fill(recipe: SynthesisRecipe, output: Path, tell: Callable[[str], object]) -> int:
     needed = {LOOKS[shift].needs for shift in recipe.shifts if shift in LOOKS}
     sources = LookSources(
         luts=read_lut_bank(recipe.luts, recipe.lut_split)
@@ -86,14 +99,23 @@ def _fill(recipe: SynthesisRecipe, output: Path) -> int:
         )
     _refuse_twins([clip for clip in clips if clip.name in wanted])
     if recipe.clips is None:
-        tell_of_left_out(recipe.videos)
-    without: list[str] = []
+        for told in told_of_others(recipe.videos):
+            tell(told)
+    without: dict[str, list[str]] = {}
+    """Names of clips that are left out in whole or in part, by the cause."""
     for number, clip in enumerate(clips):
         if clip.name not in wanted:
             continue
         # One generator a clip: leaving a clip out does not change the looks of the others.
         rng = np.random.default_rng([recipe.seed, number])
-        frames, masks = clip.read(recipe.frames)
+        low, high = recipe.foreground_ratio
+        try:
+            frames, masks = clip.read(recipe.frames)
+        except NoBackground:
+            if high >= 1.0:
+                raise
+            without.setdefault(OUT_OF_RANGE, []).append(clip.name)
+            continue
         if recipe.edge_pixels:
             pixels = max(1, round(recipe.edge_pixels * frames.shape[1] / REFERENCE_LINES))
             closed = [
@@ -102,9 +124,9 @@ def _fill(recipe: SynthesisRecipe, output: Path) -> int:
             frames, masks = np.stack([f for f, _ in closed]), np.stack([m for _, m in closed])
             keep = masks.any(axis=(1, 2))
             frames, masks = frames[keep], masks[keep]
-        low, high = recipe.foreground_ratio
         if not len(frames) or not low <= masks.mean() <= high:
-            without.append(clip.name)
+            cause = OUT_OF_RANGE if len(frames) else TOO_THIN
+            without.setdefault(cause, []).append(clip.name)
             continue
         before = len(lines)
         for index in range(recipe.per_video):
@@ -121,16 +143,16 @@ def _fill(recipe: SynthesisRecipe, output: Path) -> int:
                     )
                 )
         if len(lines) < before + recipe.per_video:
-            without.append(clip.name)
+            without.setdefault(NO_CROP, []).append(clip.name)
+    whence = f"{recipe.videos}" + (f", {recipe.stills}" if recipe.stills else "")
+    reasons = [
+        f"{counted(len(names), 'clip')} left out in whole or in part, as {names[0]}: {cause}"
+        for cause, names in without.items()
+    ]
     if not lines:
-        raise InputError(
-            f"{recipe.videos}: no clip has a foreground share in the range asked for; widen "
-            "`foreground_ratio` or `crop`"
-        )
-    if without:
-        told = f"{counted(len(without), 'clip')} left out in whole or in part, as {without[0]}"
-        why = "the foreground's share does not fit `foreground_ratio` or `crop`"
-        print(f"vhmae: warning: {recipe.videos}: {told}; {why}", file=sys.stderr)
+        raise InputError(f"{whence}: nothing is left to compose: {'; '.join(reasons)}")
+    for reason in reasons:
+        tell(f"{whence}: {reason}")
     # Keys that a set makes no use of stay out, so that files of sets made before there were such
     # keys are the same.
     hidden = {

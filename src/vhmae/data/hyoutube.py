@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -25,7 +26,7 @@ REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_v
 SKIN = "skin_mask"
 """Beside the masks in sets that know where skin is, which is ours alone."""
 # The data set's README prints other names than its archive holds; both occur.
-_OBJECT = re.compile(r"(object_?)?\d+", re.IGNORECASE)
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 ALIASES = {
     REAL: ("Ground-truth", "real_video"),
     MASK: ("Mask",),
@@ -46,11 +47,7 @@ class Sample:
     composite: Path
 
     def frame_names(self) -> list[str]:
-        files = (
-            file
-            for file in self.composite.iterdir()
-            if file.suffix.lower() in (".jpg", ".jpeg", ".png")
-        )
+        files = filter(is_picture, self.composite.iterdir())
         names = [file.stem for file in sorted(files, key=natural_order)]
         if not names:
             raise InputError(
@@ -109,6 +106,12 @@ class Sample:
         if np.count_nonzero(np.bincount(matte.ravel(), minlength=2)[1:]) == 1:
             matte[matte > 0] = 255
         return composite, matte
+
+
+def is_picture(path: Path, suffixes: tuple[str, ...] = FRAME_SUFFIXES) -> bool:
+    """Whether a file is a picture by its name. What a file manager leaves beside one has a name
+    that begins with a dot."""
+    return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
 def find_picture(folder: Path, stem: str) -> Path:
@@ -171,7 +174,7 @@ def read_list(root: Path | str, list_file: Path | str | None = None) -> list[Sam
         ) from None
     samples: list[Sample] = []
     lines_of: dict[Path, int] = {}
-    names: dict[str, int] = {}
+    places: list[str] = []
     for number, line in enumerate(lines, 1):
         words = line.replace("\\", "/").split()
         if not words:
@@ -190,22 +193,18 @@ def read_list(root: Path | str, list_file: Path | str | None = None) -> list[Sam
             )
         lines_of[composite] = number
         parts = Path(words[2].strip("/")).parts
-        source = parts[-2] if len(parts) > 1 else parts[-1]
-        name = "/".join(parts[-2:])
-        if name in names:
-            raise InputError(
-                f"{path}: lines {names[name]} and {number} are both called {name}, the end of "
-                "their folders; make a list of each, or give one another name"
-            )
-        names[name] = number
-        samples.append(Sample(name, source, real, mask, composite))
+        # VIDEO/OBJECT stands in all three places; VIDEO alone has the set's own folder above it.
+        is_of_video = len(parts) > 1 and parts[-2] in Path(words[1]).parts
+        source = parts[-2] if is_of_video else parts[-1]
+        samples.append(Sample("/".join(parts[-2:]), source, real, mask, composite))
+        places.append("/".join(parts))
     if not samples:
         raise InputError(f"{path}: lists no composite; expected three folders a line")
-    if len({one.video for one in samples}) == 1 and not any(
-        _OBJECT.fullmatch(one.composite.name) for one in samples
-    ):  # VIDEO alone, without a level of objects
-        samples = [dataclasses.replace(one, video=one.composite.name) for one in samples]
-    return samples
+    counts = Counter(sample.name for sample in samples)
+    return [  # of two sets of the same clips, each is called by its whole place
+        dataclasses.replace(sample, name=place) if counts[sample.name] > 1 else sample
+        for sample, place in zip(samples, places, strict=True)
+    ]
 
 
 def require_foreground(sample: Sample, mask: Mask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,10 @@ from vhmae.arrays import Array
 from vhmae.data.clips import MASK_SUFFIX
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
-from vhmae.video.mask_meaning import MaskReading
+from vhmae.video.mask_meaning import MaskReading, meaning_of
 from vhmae.video.matte import open_matte
+from vhmae.video.probe import check_is_file
+from vhmae.video.sequence import PICTURES, is_pattern
 
 
 class Packed(NamedTuple):
@@ -66,9 +69,24 @@ def _masks(
     sources: Sequence[Path], label: int | None, told: list[str]
 ) -> Iterator[tuple[Path, Array]]:
     """Masks with their files; ``told`` takes what these tell."""
-    for source in sources:
-        opened = open_matte(source, MaskReading(label))
-        told += opened.warnings
-        for matte in opened.stored():
-            top = 1.0 if matte.dtype.kind == "f" else float(np.iinfo(matte.dtype).max)
-            yield source, matte >= 0.5 * top
+    for are_pictures, group in itertools.groupby(sources, key=_is_picture):
+        files = list(group)
+        if are_pictures:  # frames of one clip, which mean one thing
+            for file in files:
+                check_is_file(file, "mask")
+            meaning = meaning_of(files[0], files, label)
+            told += meaning.warnings
+            yield from ((file, _is_solid(meaning.read(file))) for file in files)
+            continue
+        for source in files:
+            opened = open_matte(source, MaskReading(label))
+            told += opened.warnings
+            yield from ((source, _is_solid(matte)) for matte in opened.stored())
+
+
+def _is_picture(source: Path) -> bool:
+    return source.suffix.lower() in PICTURES and not is_pattern(source) and not source.is_dir()
+
+
+def _is_solid(matte: Array) -> Array:
+    return matte >= 0.5 * (1.0 if matte.dtype.kind == "f" else float(np.iinfo(matte.dtype).max))

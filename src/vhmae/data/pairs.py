@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vhmae.data.hyoutube import place_of, read_list, read_picture
+from vhmae.data.hyoutube import is_picture, place_of, read_list, read_picture
 from vhmae.errors import InputError
 from vhmae.memory import bounded
 from vhmae.video.matte import ASPECT_TOLERANCE
@@ -139,13 +139,13 @@ def _of_folders(name: str, real: Path, mask: Path, composite: Path) -> PairedCli
     frames = {
         file.stem: file
         for file in sorted(composite.iterdir(), key=natural_order)
-        if file.suffix.lower() in PICTURES
+        if is_picture(file, PICTURES)
     }
     if not frames:
         raise InputError(f"{composite}: holds no pictures; unpack the set again")
     others = []
     for folder in (real, mask):
-        own = {file.stem: file for file in folder.iterdir() if file.suffix.lower() in PICTURES}
+        own = {file.stem: file for file in folder.iterdir() if is_picture(file, PICTURES)}
         missing = next((stem for stem in frames if stem not in own), None)
         if missing is not None:
             raise InputError(

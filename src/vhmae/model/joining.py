@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vhmae.digest import file_digest
 from vhmae.errors import InputError
-from vhmae.model.files import WeightsCard
+from vhmae.model.files import WeightsCard, only_of
 from vhmae.model.look import LookPath
 from vhmae.model.vhmae import VHMAE
 
@@ -79,7 +79,7 @@ def joined_facts(cards: Sequence[WeightsCard], licence: str | None = None) -> di
     Args:
         licence: of the result; None names all that went in.
     """
-    facts: list[dict[str, Any]] = [dict(card.facts) for card in cards]
+    facts: list[dict[str, Any]] = [{**card.facts, **only_of(card)} for card in cards]
     licences = [str(one.get("licence", "licence not stated")) for one in facts]
     tables = [one.get("only") for one in facts]
     alike = tables[0] is not None and all(one == tables[0] for one in tables)

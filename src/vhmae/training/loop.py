@@ -29,7 +29,7 @@ from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.evaluation.leftovers import fit_prior_to
 from vhmae.guide.prior import prior_beside
-from vhmae.model.files import find_card
+from vhmae.model.files import find_card, only_of
 from vhmae.model.heads import HEADS, Head, require_complete
 from vhmae.model.precision import (
     Precision,
@@ -488,5 +488,5 @@ def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> dict[str
         "digest": file_digest(card.path),
         "data": data if isinstance(data, list) else [],
         "licence": str(licence or "licence not stated"),
-        "only": card.facts.get("only"),
+        "only": {**card.facts, **only_of(card)}.get("only"),
     }

@@ -116,7 +116,8 @@ def bank_file(
         encoder: digest of what finds likes; empty where none are read.
         looks: the mixture under which likes are looked for.
     """
-    under = [to_tree(looks), config.luts, config.lut_split, config.cameras] if looks else []
+    drawn_by = [config.luts, config.lut_split, config.cameras, config.looks_pool]
+    under = [to_tree(looks), *drawn_by] if looks else []
     facts = [
         "sources",
         *_drawn_from(config, scenes),
