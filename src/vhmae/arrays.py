@@ -63,7 +63,7 @@ Covariance = NDArray[Any]
 """(30, 30) float: of the numbers of a map, or what it is the square of."""
 MapGrid = NDArray[np.float32]
 """(N, N, 3, 4), or (T, N, N, 3, 4) of a window: affine residual maps per cell, bilinear between the
-cells' centres."""
+cells' centers."""
 RowMaps = NDArray[np.float32]
 """(N, 12, w): the affine terms of N rows of cells, at each column of a box."""
 Matrix = NDArray[Any]

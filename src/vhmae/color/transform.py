@@ -67,7 +67,7 @@ def nearest_transform(rgb: Tensor, basis: Tensor, ridge: float = 1e-5) -> Tensor
 def upsample_grid(grid: Tensor, height: int, width: int) -> Tensor:
     """Interpolate a grid of coefficients smoothly to pixels.
 
-    Bilinear between the cells' centres; beyond the outermost centres the value is held.
+    Bilinear between the cells' centers; beyond the outermost centers the value is held.
 
     Args:
         grid: (B, T, N_y, N_x, 3, K).

@@ -96,7 +96,7 @@ class FrameTransform:
     """(3, 10) float32: residual map of the whole foreground, over the basis of
     ``color.transform``."""
     local: MapGrid
-    """(N, N, 3, 4) float32: residual maps per cell, bilinear between the cells' centres."""
+    """(N, N, 3, 4) float32: residual maps per cell, bilinear between the cells' centers."""
 
     def scaled(self, strength: float) -> FrameTransform:
         return (

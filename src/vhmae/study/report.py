@@ -130,8 +130,8 @@ def flags(rankings: Rankings) -> dict[int, list[str]]:
     found = {}
     for participant in np.unique(rankings.participants):
         own = rankings.select(rankings.participants == participant)
-        favourites = own.places[np.arange(len(own.ranks)), own.ranks.argmin(axis=1)]
-        reasons = ["one place"] if statistics.always_one_place(favourites, len(own.methods)) else []
+        favorites = own.places[np.arange(len(own.ranks)), own.ranks.argmin(axis=1)]
+        reasons = ["one place"] if statistics.always_one_place(favorites, len(own.methods)) else []
         reasons += ["too fast"] if statistics.too_fast(own.seconds, own.clip_seconds) else []
         if reasons:
             found[int(participant)] = reasons

@@ -139,9 +139,9 @@ def kendalls_w(ranks: Array) -> float:
 
 
 def always_one_place(first_places: Array, places: int) -> bool:
-    """Whether a person's favourites stood at one place of the page too often for chance.
+    """Whether a person's favorites stood at one place of the page too often for chance.
 
-    Orders are shuffled, so whoever looks finds favourites at all places: the count at the most
+    Orders are shuffled, so whoever looks finds favorites at all places: the count at the most
     frequent one is binomial.
 
     Args:

@@ -331,7 +331,7 @@ def warp_layer(layer: Picture, matrix: Matrix, scale: float, size: tuple[int, in
 
     Args:
         layer: (h, w) or (h, w, C) float32, colors multiplied by their alpha.
-        matrix: (2, 3), from the centres of the layer's pixels to the background's.
+        matrix: (2, 3), from the centers of the layer's pixels to the background's.
         scale: pixels of the background for one of the layer's, as the matrix has it.
         size: width and height of the background.
     """
