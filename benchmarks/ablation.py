@@ -122,6 +122,8 @@ def score(
         )
         report = evaluate(sets / name, method, wanted, cache=cache, size=plan["size"])
         kept: dict[str, Any] = {key: report[key] for key in KEPT if key in report}
+        if "weights" in kept["method_facts"]:  # not where they lie on this machine
+            kept["method_facts"]["weights"] = f"runs/{weights.parent.name}/{weights.name}"
         reports.append({"set": name, **kept, "seam": round(float(np.nanmean(seams)), 4)})
     return reports
 

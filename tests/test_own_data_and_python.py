@@ -159,6 +159,12 @@ def test_pictures_given_one_by_one_are_one_clip(
     assert cli.main(["pack-mask", *files, "-o", str(out)]) == 0
     assert capsys.readouterr().err.count("are taken as foreground") == 1
     error_of("pack-mask", *files, "-o", out, "--mask-label", "3", capsys=capsys)
+    for number, top in enumerate((1, 255)):  # each means what it holds
+        white = np.zeros((8, 8), np.uint8)
+        white[:2] = top
+        cv2.imwrite(str(tmp_path / f"f{number}.png"), white)
+    assert cli.main(["pack-mask", *files[:2], "-o", str(out)]) == 0
+    assert read_mask_bits(out).sum(axis=(1, 2)).tolist() == [16, 16]
 
 
 def test_cite_names_paper_program_and_weights(capsys: pytest.CaptureFixture[str]) -> None:

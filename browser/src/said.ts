@@ -5,6 +5,7 @@ import {
   colorOf,
   decide,
   diskMean,
+  leastOf,
   emptyGuide,
   mapAt,
   meanBeside,
@@ -25,8 +26,6 @@ import {
 import type { Masked } from "./video/mattes";
 
 const MOST_COLORS = 4096;
-/** Pixels count whose matte is at least this. */
-const INSIDE = 128;
 export const TAKES = 6;
 
 /** A frame that something is said of, as the network answered it. */
@@ -58,8 +57,7 @@ export type Said = ReadonlyMap<number, Told>;
 /** Colors of the foreground, evenly spread over it: (P, 3). */
 export function foregroundColors({ pixels, matte }: Masked): Float64Array {
   const inside: number[] = [];
-  // A matte that is soft all over reaches INSIDE nowhere: its most solid pixels count.
-  const least = Math.min(INSIDE, matte.reduce((most, value) => Math.max(most, value), 0));
+  const least = leastOf(matte);
   matte.forEach((value, i) => value >= least && inside.push(i));
   const count = Math.min(MOST_COLORS, inside.length);
   const out = new Float64Array(3 * count);
@@ -114,7 +112,7 @@ function kept(said: Said, shot: number, told: Told): Said {
 /** A place in the picture that something is said of, as it is measured there; null outside of the matte. */
 export function measured({ frame, maps }: Shown, at: Place): { composite: Color; answer: Color } | null {
   const { pixels, matte } = frame;
-  const inside = matte[at[1] * pixels.width + at[0]]! >= INSIDE;
+  const inside = matte[at[1] * pixels.width + at[0]]! >= leastOf(matte);
   const composite = inside ? diskMean(pixels, ...at, matte) : null;
   if (!composite) return null;
   const more = addedTo(composite, mapAt(maps, ...at, pixels.width, pixels.height));

@@ -84,10 +84,22 @@ const DISK_RADIUS = 3;
 const DISK_LINES = 288;
 
 /**
+ * The least that a pixel of a matte must have to count as its object's: half, or half of the most that it is
+ * anywhere, since glass and smoke are soft all over.
+ *
+ * @param matte one byte a pixel.
+ */
+export function leastOf(matte: Uint8Array | Uint8ClampedArray): number {
+  let most = 0;
+  for (const value of matte) most = Math.max(most, value);
+  return most >= 128 ? 128 : Math.max(1, most / 2);
+}
+
+/**
  * The mean color of a small disk: null where no pixel counts.
  *
- * @param matte one byte a pixel of the picture; those of 128 and more count. Null takes them all.
- * @param solid false: those below 128 count.
+ * @param matte one byte a pixel of the picture; those of its object count. Null takes them all.
+ * @param solid false: the others count.
  */
 export function diskMean(
   picture: Pixels,
@@ -98,6 +110,7 @@ export function diskMean(
 ): Color | null {
   const { data, width, height } = picture;
   const radius = Math.max(1, (DISK_RADIUS * height) / DISK_LINES);
+  const least = matte ? leastOf(matte) : 0;
   const sum = [0, 0, 0];
   let count = 0;
   const first = Math.max(0, roundEven(y - radius));
@@ -108,7 +121,7 @@ export function diskMean(
     for (let column = begin; column <= end; column++) {
       const at = row * width + column;
       if ((column - x) ** 2 + (row - y) ** 2 > radius ** 2) continue;
-      if (matte && matte[at]! >= 128 !== solid) continue;
+      if (matte && matte[at]! >= least !== solid) continue;
       for (let c = 0; c < 3; c++) sum[c]! += data[4 * at + c]!;
       count++;
     }
@@ -121,9 +134,10 @@ export function diskMean(
  * somebody has none of his color.
  */
 export function meanBeside(picture: Pixels, x: number, y: number, matte: Uint8Array | Uint8ClampedArray): Color | null {
-  const column = clip(roundEven(x), 0, picture.width - 1); // the last pixel's far half lies in the frame
-  const row = clip(roundEven(y), 0, picture.height - 1);
-  return diskMean(picture, x, y, matte, matte[row * picture.width + column]! >= 128);
+  const column = clip(x, 0, picture.width - 1); // the last pixel's far half lies in the frame
+  const row = clip(y, 0, picture.height - 1);
+  const there = matte[roundEven(row) * picture.width + roundEven(column)]!;
+  return diskMean(picture, column, row, matte, there >= leastOf(matte));
 }
 
 /** Hue, luma or saturation of a new color made those of the old one; not clipped. */

@@ -19,6 +19,7 @@ from vhmae.arrays import Frame, UnitMatte
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
+from vhmae.guide.document import Guide, Point
 from vhmae.matting.job import MatteJob
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.run import CutOut, made_matte, matte_video, of_each_number
@@ -238,7 +239,8 @@ def test_the_mask_of_a_part_is_made_of_what_is_looked_at_alone(
         end=8 / fps,
         matte="rvm",
     )
-    with masked_job(job, "rvm", job.output, named) as masked:
+    guide = Guide(points=tuple(Point(kind="keep", at=(1.0, 1.0), frame=one) for one in named))
+    with masked_job(job, "rvm", job.output, guide) as masked:
         source = open_matte(masked.masks[0])
         covers = [float(matte.mean()) for matte in source.stored()]
     assert seen == [*range(*looked_at)]
@@ -279,8 +281,11 @@ def test_a_part_without_a_frame_is_told_before_a_mask_is_made(
 ) -> None:
     monkeypatch.setattr("vhmae.matting.run.make_network", lambda *_: pytest.fail("it has begun"))
     run = ("harmonize", small_clip()[0], "--matte", "rvm", "-o", tmp_path / "o.mkv")
+    monkeypatch.setattr("vhmae.matting.rvm.Rvm.mattes", lambda *_: pytest.fail("it has begun"))
     told = error_of(*run, "--start", "0.045", "--end", "0.055", capsys=capsys)
     assert "no frame is shown within; choose a longer part" in told
+    words = ("--start", "0.1", "--end", "0.2", "--target", "4,4=#805030@9999")
+    assert "frame 9999" in error_of(*run, *words, capsys=capsys)
 
 
 def test_a_folder_that_nobody_may_enter_is_the_users_to_mend(

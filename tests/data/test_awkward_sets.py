@@ -205,6 +205,23 @@ def test_a_video_is_what_lies_above_its_objects(
     assert [one.video for one in read_list(tmp_path)] == videos
 
 
+def test_a_video_is_known_in_lists_of_other_forms(tmp_path: Path) -> None:
+    forms = {
+        "side": [f"test/{one}_real test/{one}_mask test/{one}_comp" for one in ("a", "b")],
+        "above": [f"{one}/real {one}/mask {one}/comp" for one in ("a", "b")],
+        "other": [f"real/{one} mask/{one}_1 comp/{one}/object_1" for one in ("a", "b")],
+        "masks": [f"real/{one} m/{one}x comp/{one}/object_1" for one in ("a", "b")],
+        "real": [f"- mask/{one}/1 comp/{one}/1" for one in ("a", "b")],
+    }
+    videos = {"side": ["a_comp", "b_comp"]}
+    for form, lines in forms.items():
+        for folder in " ".join(lines).split():
+            (tmp_path / form / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / form / "test_list.txt").write_text("\n".join(lines) + "\n")
+        found = [one.video for one in read_list(tmp_path / form)]
+        assert found == videos.get(form, ["a", "b"]), form
+
+
 def test_what_a_file_manager_leaves_is_no_frame(tmp_path: Path) -> None:
     write_set(tmp_path, ["v/object_1"], ["0"])
     before = set_digest(read_list(tmp_path))

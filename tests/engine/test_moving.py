@@ -86,6 +86,10 @@ def test_a_place_is_one_of_one_side(kind: type[np.generic]) -> None:
         ]
         assert all(one != other for one, other in zip(*sides, strict=True))
         assert sum(sides[0]) >= 12
+    residue = np.zeros((1, 24), np.uint8)
+    residue[0, 5] = 1  # where the subject is out of the frame
+    assert is_on(outside([residue]), (5.0, 0.0), Side("background"))
+    assert not is_on(residue, (5.0, 0.0), Side())
 
 
 def test_the_background_moves_as_a_foreground_would() -> None:

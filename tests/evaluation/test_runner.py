@@ -128,7 +128,22 @@ def soften(folder: Path) -> None:
         cv2.imwrite(str(path), matte)
 
 
-def test_a_swapped_background_is_that_of_the_next_other_video(data: Path) -> None:
+@pytest.mark.parametrize(
+    ("views", "others"),
+    [(None, (2, 2, 3, 0)), (("square", "square", "square", "lake"), (3, 3, 3, 0))],
+)
+def test_a_swapped_background_is_that_of_the_next_other_video(
+    views: tuple[str, ...] | None, others: tuple[int, ...], data: Path
+) -> None:
+    """Or of the next other view, where a set says which pictures show the same one."""
+    if views:
+        names = [one.name for one in read_list(data)]
+        rows = [
+            {"composite": name, "group": view, "fmse": 500.0}
+            for name, view in zip(names, views, strict=True)
+        ]
+        journal = {"leading_below_fmse": 3000.0, "composites": rows}
+        (data / "synthesis.json").write_text(json.dumps(journal))
     seen: list[Clip] = []
 
     def harmonize(clip: Clip) -> Array:
@@ -140,14 +155,12 @@ def test_a_swapped_background_is_that_of_the_next_other_video(data: Path) -> Non
     samples = read_list(data)
     # The first two are of one video, so the next other one of both is the third; the last goes
     # round to the first.
-    for clip, sample, other in zip(
-        seen, samples, (samples[2], samples[2], samples[3], samples[0]), strict=True
-    ):
+    for clip, sample, number in zip(seen, samples, others, strict=True):
         composite, _, mask = sample.read()
         behind = np.stack(
             [
                 cv2.resize(frame, mask.shape[:0:-1], interpolation=cv2.INTER_AREA)
-                for frame in other.read()[0]
+                for frame in samples[number].read()[0]
             ]
         )
         assert np.array_equal(clip.composite, np.where(mask[..., None], composite, behind))

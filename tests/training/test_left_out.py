@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.looks import luts
 from vhmae.data.clips import Pack, source_group
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
@@ -23,6 +24,7 @@ from vhmae.training.sources import (
     make_sampler,
 )
 from vhmae.training.splitting import split_dev
+from vhmae.training.validation import DevSet
 
 
 @pytest.fixture
@@ -221,3 +223,18 @@ def test_objects_of_one_video_never_stand_on_both_sides() -> None:
     assert source_group("v0/object_1") == source_group("v0/object_2")
     assert source_group("a__b12/object_1") == source_group("a__b3")
     assert source_group("v0/object_1") != source_group("w0/object_1")
+
+
+def test_a_subject_thinner_than_the_edge_that_is_taken_off_it_is_not_scored(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    for name, width in (("wire", 2), ("tree", 80)):
+        labels = np.zeros((300, 320), np.uint8)
+        labels[:, 100 : 100 + width] = 1
+        cv2.imwrite(str(tmp_path / "one" / f"{name}.jpg"), np.full((300, 320, 3), 90, np.uint8))
+        cv2.imwrite(str(tmp_path / "one" / f"{name}.png"), labels)
+    config = DataConfig(root=str(tmp_path), folders=("one",), shares=(1.0,))
+    (pack,) = load_packs(config, tmp_path / "cache")
+    assert pack.names == ["tree", "wire"]
+    scenes = DevSet(pack, luts(), 1, 64, pairs=2).scenes
+    assert len(scenes["two_look"]) == 2
+    assert all(scene.region.any() for kind in scenes.values() for scene in kind)

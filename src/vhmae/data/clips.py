@@ -440,7 +440,7 @@ def told_of_others(folder: Path) -> list[str]:
     others = [
         path.name
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in (*VIDEOS, *PHOTOGRAPHS) and path not in clips
+        if is_picture(path, (*VIDEOS, *PHOTOGRAPHS)) and path not in clips
     ]
     told = "clips are NAME.mp4 beside NAME.mask.npz, and pictures lie in a folder of their own"
     files = f"{counted(len(others), 'file')} left out"
@@ -453,7 +453,7 @@ def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
         raise InputError(f"{folder}: no such folder; check `data.folders` and `data.root`")
     if (folder / TRAIN_LIST).exists():
         entries = list(_hyoutube_entries(folder))
-    elif any(path.suffix.lower() == ".mp4" for path in folder.iterdir()):
+    elif any(is_picture(path, (".mp4",)) for path in folder.iterdir()):
         entries = list(_video_entries(folder, frames_per_video))
         for told in told_of_others(folder):
             print(f"vhmae: warning: {told}", file=sys.stderr)

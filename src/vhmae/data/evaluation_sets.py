@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -54,19 +55,24 @@ TOO_THIN = "`clean_edge` leaves nothing of the foreground"
 
 
 def synthesize(
-    recipe: SynthesisRecipe, output: Path, tell: Callable[[str], object] = lambda _: None
+    recipe: SynthesisRecipe, output: Path, tell: Callable[[str], object] | None = None
 ) -> int:
     """Write an evaluation set; returns the number of composites.
 
     Args:
         output: a folder that must be missing or empty, and stays so where anything fails.
-        tell: is called with each thing that a user should know of what was left out.
+        tell: is called with each thing that a user should know of what was left out; None prints
+            it on stderr.
     Raises:
         InputError: for an output that is full, a recipe that its data does not fit, or two clips of
             one name.
     """
     with filled_folder(output) as folder:
-        return _fill(recipe, folder, tell)
+        return _fill(recipe, folder, tell or _on_stderr)
+
+
+def _on_stderr(told: str) -> None:
+    print(f"vhmae: warning: {told}", file=sys.stderr)
 
 
 def _fill(recipe: SynthesisRecipe, output: Path, tell: Callable[[str], object]) -> int:

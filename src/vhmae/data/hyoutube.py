@@ -26,6 +26,7 @@ REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_v
 SKIN = "skin_mask"
 """Beside the masks in sets that know where skin is, which is ours alone."""
 # The data set's README prints other names than its archive holds; both occur.
+_OBJECT = re.compile(r"object_?\d+", re.IGNORECASE)
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 ALIASES = {
     REAL: ("Ground-truth", "real_video"),
@@ -109,8 +110,8 @@ class Sample:
 
 
 def is_picture(path: Path, suffixes: tuple[str, ...] = FRAME_SUFFIXES) -> bool:
-    """Whether a file is a picture by its name. What a file manager leaves beside one has a name
-    that begins with a dot."""
+    """Whether a file is a picture, or what else has these suffixes, by its name. What a file
+    manager leaves beside one has a name that begins with a dot."""
     return path.suffix.lower() in suffixes and not path.name.startswith(".")
 
 
@@ -175,6 +176,7 @@ def read_list(root: Path | str, list_file: Path | str | None = None) -> list[Sam
     samples: list[Sample] = []
     lines_of: dict[Path, int] = {}
     places: list[str] = []
+    side_by_side = True
     for number, line in enumerate(lines, 1):
         words = line.replace("\\", "/").split()
         if not words:
@@ -193,13 +195,18 @@ def read_list(root: Path | str, list_file: Path | str | None = None) -> list[Sam
             )
         lines_of[composite] = number
         parts = Path(words[2].strip("/")).parts
-        # VIDEO/OBJECT stands in all three places; VIDEO alone has the set's own folder above it.
-        is_of_video = len(parts) > 1 and parts[-2] in Path(words[1]).parts
+        # VIDEO/OBJECT stands in several places; VIDEO alone has the set's own folder above it.
+        others = [Path(word.strip("/")).parts for word in words[:2]]
+        is_object = len(parts) > 1 and bool(_OBJECT.fullmatch(parts[-1]))
+        is_of_video = is_object or (len(parts) > 1 and any(parts[-2] in one for one in others))
         source = parts[-2] if is_of_video else parts[-1]
+        side_by_side &= not is_object and parts[:-1] == others[1][:-1]
         samples.append(Sample("/".join(parts[-2:]), source, real, mask, composite))
         places.append("/".join(parts))
     if not samples:
         raise InputError(f"{path}: lists no composite; expected three folders a line")
+    if side_by_side and len({sample.video for sample in samples}) == 1:  # in the set's own folder
+        samples = [dataclasses.replace(one, video=one.composite.name) for one in samples]
     counts = Counter(sample.name for sample in samples)
     return [  # of two sets of the same clips, each is called by its whole place
         dataclasses.replace(sample, name=place) if counts[sample.name] > 1 else sample

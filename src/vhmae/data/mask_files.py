@@ -69,9 +69,10 @@ def _masks(
     sources: Sequence[Path], label: int | None, told: list[str]
 ) -> Iterator[tuple[Path, Array]]:
     """Masks with their files; ``told`` takes what these tell."""
+    known: set[str] = set()
     for are_pictures, group in itertools.groupby(sources, key=_is_picture):
         files = list(group)
-        if are_pictures:  # frames of one clip, which mean one thing
+        if are_pictures and label is not None:  # an object may be out of some frames of its clip
             for file in files:
                 check_is_file(file, "mask")
             meaning = meaning_of(files[0], files, label)
@@ -80,7 +81,10 @@ def _masks(
             continue
         for source in files:
             opened = open_matte(source, MaskReading(label))
-            told += opened.warnings
+            for warning in opened.warnings:  # once, and not of each picture
+                what = warning.replace(str(source), "")
+                told += [] if what in known else [warning]
+                known.add(what)
             yield from ((source, _is_solid(matte)) for matte in opened.stored())
 
 

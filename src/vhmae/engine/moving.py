@@ -20,6 +20,9 @@ from vhmae.engine.solid import most_of, solid_of
 from vhmae.errors import InputError
 
 HALF_WAY = 0.5
+RESIDUE = 0.02
+"""A matte that is nowhere more than this shows nothing of its object: it is what a key or a codec
+has left."""
 
 
 SideName = Literal["foreground", "background"]
@@ -103,7 +106,10 @@ def is_on(matte: Matte, place: tuple[float, float], side: Side) -> bool:
     column, row = (
         min(max(round(at), 0), size - 1) for at, size in zip(place, (width, height), strict=True)
     )
-    if side.of == "background":
+    behind = side.of == "background"
+    if most_of(outside([matte]) if behind else matte) < RESIDUE:
+        return behind
+    if behind:
         return not is_on(outside([matte]), place, Side())
     cell = matte[row : row + 1, column : column + 1]
     return bool(solid_of(cell, most_of(matte))[0, 0])

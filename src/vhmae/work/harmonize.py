@@ -120,8 +120,8 @@ def _harmonize_matted(
             report = harmonize_job(masked, network)
         more = f"the mask is made by {way} in the work; what depends on it was not checked"
     else:
-        named = job.words.read().frames if scene_leader is None else ()
-        with masked_job(job, way, job.output, named) as masked:
+        guide = job.words.read() if scene_leader is None else None
+        with masked_job(job, way, job.output, guide) as masked:
             report = harmonize_job(masked, network, scene_leader, on_progress)
         more = (
             f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
@@ -146,7 +146,7 @@ def _harmonize_as_matted(
         return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], more]}
     _opened(unguided, network, None)  # what is wrong is told before a mask is made
     place = job.output.with_name(f"{job.output.name}.scene")
-    with masked_job(scene_leader, way, place, job.words.read().frames) as led:
+    with masked_job(scene_leader, way, place, job.words.read()) as led:
         # A mask that is made anew each time is no file that a stopped run could find again.
         return harmonize_job(dataclasses.replace(job, resume=False), network, led, on_progress)
 

@@ -6,34 +6,37 @@ import contextlib
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vhmae.guide.document import Guide
 from vhmae.guide.options import GuideOptions
 from vhmae.video.pictures import write_still
 from vhmae.video.source import frames_between
 from vhmae.work.job import HarmonizeJob, MaskMaker
 from vhmae.work.named import AROUND
-from vhmae.work.sources import check_composite
+from vhmae.work.sources import check_composite, check_fits
 
 
 @contextlib.contextmanager
 def masked_job(
-    job: HarmonizeJob, way: MaskMaker, beside: Path, named: Iterable[int] = ()
+    job: HarmonizeJob, way: MaskMaker, beside: Path, guide: Guide | None = None
 ) -> Iterator[HarmonizeJob]:
     """A job with its mask made, in a file beside an output that is gone afterwards.
 
     Args:
-        named: frames of its video that a guide names. The mask is of the frames that the job keeps;
-            where one of these lies outside of them, of all that is looked at to hear of it.
+        guide: what is said of frames of its video. The mask is of the frames that the job keeps;
+            where one of those lies outside of them, of all that is looked at to hear of it.
+    Raises:
+        InputError: for what a guide says of places, frames or objects that there are not.
     """
     from vhmae.matting.run import made_matte  # its networks' library is an extra
 
     options: dict[str, Any] = {
-        "within": _looked_at(job, named),
+        "within": _looked_at(job, guide or Guide()),
         "weights": job.matte_weights,
         "threads": job.threads,
         "cuts": job.cuts,
@@ -44,10 +47,11 @@ def masked_job(
         yield dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
 
 
-def _looked_at(job: HarmonizeJob, named: Iterable[int]) -> range:
+def _looked_at(job: HarmonizeJob, guide: Guide) -> range:
     info = check_composite(job)
+    check_fits(guide, info)
     kept = frames_between(info, job.start, job.end)
-    outside = [frame for frame in named if frame not in kept]
+    outside = [frame for frame in guide.frames if frame not in kept]
     if not outside:
         return kept
     return range(min(info.frames, max(kept.stop, max(outside) + AROUND + 1)))

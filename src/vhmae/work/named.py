@@ -47,7 +47,7 @@ class Named:
         Raises:
             InputError: for places, frames or objects that the video does not have.
         """
-        check_fits(guide, analysis.sources)
+        check_fits(guide, analysis.sources.info, analysis.sources.objects)
         self.analysis = analysis
         self.until = until
         self.kept = kept

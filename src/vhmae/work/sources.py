@@ -345,7 +345,7 @@ def check_guide(sources: Sources, scene_leader: AnalysisJob | None = None) -> Gu
     words = sources.job.words
     guide = said_in(sources.job, scene_leader)
     if scene_leader is None:
-        check_fits(guide, sources)
+        check_fits(guide, sources.info, sources.objects)
         return guide
     own = dataclasses.replace(words, guide=None).read()
     if own.points:
@@ -371,12 +371,11 @@ def said_in(job: AnalysisJob, scene_leader: AnalysisJob | None = None) -> Guide:
     return from_reference(guide, None if still is None else read_still(still))
 
 
-def check_fits(guide: Guide, sources: Sources) -> None:
+def check_fits(guide: Guide, info: VideoInfo, objects: int = 1) -> None:
     """Refuse what a guide says of places, frames or objects that there are not."""
-    info = sources.info
     turned = info.turned % 180
     width, height = (info.height, info.width) if turned else (info.width, info.height)
-    guide.check_fits(width, height, info.frames, sources.objects)
+    guide.check_fits(width, height, info.frames, objects)
 
 
 def read_still(path: Path) -> Array:
