@@ -14,6 +14,7 @@ from tests.support.node import Library, library
 from vhmae.arrays import Array
 from vhmae.engine.pointing import disk_mean, map_at, mean_beside
 from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.solid import solid_of
 from vhmae.guide.colors import added
 from vhmae.guide.decision import Scene, decide
 from vhmae.guide.dials import DIALS, Dials, dial_change, fit_dials, read_dials, turn
@@ -217,11 +218,12 @@ def test_choices_follow_points_that_are_taken_out(node: Library) -> None:
         assert tuple(one.get("after_points", 0) for one in found) == left
 
 
-def test_a_place_means_the_same_pixels_and_the_same_map(node: Library) -> None:
+@pytest.mark.parametrize("most", [255, 77], ids=["solid", "smoke"])
+def test_a_place_means_the_same_pixels_and_the_same_map(node: Library, most: int) -> None:
     rng = np.random.default_rng(0)
     height, width = 360, 500
     frame = rng.integers(0, 256, (height, width, 3), np.uint8)
-    matte = (rng.uniform(size=(height, width)) * 255).astype(np.uint8)
+    matte = (rng.uniform(size=(height, width)) * most).astype(np.uint8)
     transform = FrameTransform(
         a_map(1).reshape(3, 10).astype(np.float32),
         rng.normal(0.0, 0.05, (16, 16, 3, 4)).astype(np.float32),
@@ -229,8 +231,8 @@ def test_a_place_means_the_same_pixels_and_the_same_map(node: Library) -> None:
     pixels = np.concatenate([frame, np.full((height, width, 1), 255, np.uint8)], -1)
     picture = {"data": pixels, "width": width, "height": height}
     maps = {"overall": transform.overall, "local": transform.local, "rows": 16, "columns": 16}
-    for place in ((0.0, 0.0), (499.0, 359.0), (123.5, 77.25), (250.0, 10.5)):
-        inside = matte / 255.0 >= 0.5
+    for place in ((0.0, 0.0), (499.0, 359.0), (123.5, 77.25), (499.9, 359.9)):
+        inside = solid_of(matte)
         close(node("diskMean", picture, *place, matte), disk_mean(frame, place, inside))
         beside = mean_beside(frame, place, matte / np.float32(255.0))
         assert beside is not None
