@@ -39,12 +39,11 @@ from vhmae.model.precision import (
     choose_training_precision,
     warn_of_another_precision,
 )
-from vhmae.model.weights import count_parameters
 from vhmae.partial_output import whole_file
 from vhmae.progress import Progress, ProgressMode
 from vhmae.training.clock import ProcessorClock
 from vhmae.training.fitting import update_average
-from vhmae.training.journal import Journal
+from vhmae.training.journal import Journal, facts_of
 from vhmae.training.resuming import (
     CHECKPOINT,
     check_run_folder,
@@ -219,7 +218,8 @@ class ComparatorTrainer:
         self.begin(resume)
         course, data = self.recipe.train, self.recipe.data
         journal = Journal(self.run_dir, self.state.step)
-        journal.write("start", self.state.step, **self._facts())
+        begun = facts_of(self.recipe, self.model, self.device, self.state.precision)
+        journal.write("start", self.state.step, **begun)
         looks, saved = None if looks is None else looks.to(self.device), time.monotonic()
         sums: dict[str, float] = {}
         summed = 0  # fewer than a line's steps after a start from a checkpoint
@@ -273,17 +273,6 @@ class ComparatorTrainer:
             self._load(self.run_dir / CHECKPOINT)
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self._begun = True
-
-    def _facts(self) -> dict[str, Any]:
-        """What a journal begins with."""
-        return {
-            "recipe": to_tree(self.recipe),
-            "device": str(self.device),
-            "precision": self.state.precision,
-            "parameters": count_parameters(self.model),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
 
     def _update(self, batch: TrainingBatch) -> dict[str, float]:
         """One step of the optimisers and of the averaged weights."""

@@ -8,7 +8,26 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import nn
+
+from vhmae.config import to_tree
+from vhmae.model.weights import count_parameters
 from vhmae.partial_output import write_text_whole
+
+
+def facts_of(
+    recipe: object, model: nn.Module, device: torch.device, precision: str
+) -> dict[str, Any]:
+    """What a journal begins with."""
+    return {
+        "recipe": to_tree(recipe),
+        "device": str(device),
+        "precision": precision,
+        "parameters": count_parameters(model),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
 
 
 class Journal:

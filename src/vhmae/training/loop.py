@@ -38,12 +38,12 @@ from vhmae.model.precision import (
     warn_of_another_precision,
 )
 from vhmae.model.vhmae import VHMAE
-from vhmae.model.weights import count_parameters, load_model, save_model
+from vhmae.model.weights import load_model, save_model
 from vhmae.partial_output import whole_file
 from vhmae.progress import Progress, ProgressMode
 from vhmae.training.clock import ProcessorClock
 from vhmae.training.fitting import Fitting, TrainingStage
-from vhmae.training.journal import Journal
+from vhmae.training.journal import Journal, facts_of
 from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
@@ -201,7 +201,8 @@ class Trainer:
         journal = Journal(self.run_dir, self.state.step) if self.processes.leads else None
         looks, sampler, dev = self._open_data()
         if journal is not None:
-            journal.write("start", self.state.step, **self._facts())
+            begun = facts_of(self.recipe, self.model, self.device, self.state.precision)
+            journal.write("start", self.state.step, **begun, processes=self.processes.count)
         first = 0
         for steps, make in self.plan(looks, sampler):
             if self.state.step < first + steps:
@@ -257,18 +258,6 @@ class Trainer:
             dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size)
             dev = dev if dev.scenes["two_look"] else None
         return looks, make_sampler(packs, data, self.recipe.scenes), dev
-
-    def _facts(self) -> dict[str, Any]:
-        """What a journal begins with."""
-        return {
-            "recipe": to_tree(self.recipe),
-            "device": str(self.device),
-            "precision": self.state.precision,
-            "parameters": count_parameters(self.model),
-            "threads": torch.get_num_threads(),
-            "processes": self.processes.count,
-            "torch": torch.__version__,
-        }
 
     # --- one stage
 
